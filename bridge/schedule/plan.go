@@ -1,0 +1,312 @@
+// Package schedule decides what to read next and when, within Volvo's limits.
+// It is pure: the time is an argument, nothing is started or waited for.
+package schedule
+
+import (
+	"maps"
+	"math"
+	"time"
+
+	"volvobridge/volvo"
+)
+
+// fixed is the interval of each resource in the profile `fixed`; what is not
+// listed is read hourly.
+var fixed = map[volvo.Resource]time.Duration{
+	volvo.Doors: time.Minute, volvo.Windows: time.Minute,
+	volvo.EngineState: 2 * time.Minute, volvo.EnergyState: 2 * time.Minute,
+	volvo.CommandAccessibility: 15 * time.Minute, volvo.Fuel: 15 * time.Minute,
+	volvo.Position: 15 * time.Minute, volvo.Statistics: 15 * time.Minute,
+	volvo.Details: 24 * time.Hour, volvo.Commands: 24 * time.Hour, volvo.EnergyCapabilities: 24 * time.Hour,
+}
+
+// Fixed returns the table of the profile `fixed`.
+func Fixed() map[volvo.Resource]time.Duration {
+	table := map[volvo.Resource]time.Duration{}
+	for _, r := range volvo.Resources() {
+		table[r] = time.Hour
+	}
+	maps.Copy(table, fixed)
+	return table
+}
+
+// Rules are the user's wishes.
+type Rules struct {
+	// Intervals override the table, resource by resource.
+	Intervals map[volvo.Resource]time.Duration
+	// MinInterval is the shortest interval of any resource.
+	MinInterval time.Duration
+}
+
+// Key names one resource of one car.
+type Key struct {
+	Car      string
+	Resource volvo.Resource
+}
+
+// Outcome is how a read ended, as far as the next one depends on it.
+type Outcome int
+
+// The outcomes of a read.
+const (
+	Read        Outcome = iota // answered
+	Failed                     // try again soon
+	Unsupported                // try again, but not soon
+	Postponed                  // not the resource's fault: try again at once when calls are possible
+)
+
+const (
+	firstRetry       = 15 * time.Second
+	unsupportedRetry = time.Hour
+)
+
+// item is a resource of a car and when it is read next.
+type item struct {
+	key      Key
+	interval time.Duration
+	due      time.Time
+	started  time.Time
+	order    int
+	failures int
+	settled  bool // has had its first read
+	flying   bool
+	urgent   bool // asked for: neither the interval nor the reserve holds it back
+	again    time.Time
+}
+
+// Plan holds the resources of all cars of an account. The zero value is not
+// usable; see [NewPlan].
+type Plan struct {
+	table   map[volvo.Resource]time.Duration
+	min     time.Duration
+	stretch float64
+	items   []*item
+	byKey   map[Key]*item
+	added   int
+}
+
+// NewPlan returns a plan without cars.
+func NewPlan(rules Rules) *Plan {
+	table := Fixed()
+	maps.Copy(table, rules.Intervals)
+	for r, d := range table {
+		table[r] = max(d, rules.MinInterval)
+	}
+	return &Plan{table: table, min: rules.MinInterval, stretch: 1, byKey: map[Key]*item{}}
+}
+
+// Add plans the resources of a car, all of them due now.
+func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
+	for i, r := range resources {
+		key := Key{car, r}
+		if p.byKey[key] != nil {
+			continue
+		}
+		p.added++
+		// The first resources of every car come before the last of any.
+		it := &item{key: key, interval: p.table[r], due: now, order: i<<16 + p.added}
+		p.items = append(p.items, it)
+		p.byKey[key] = it
+	}
+}
+
+// Remove forgets a car.
+func (p *Plan) Remove(car string) {
+	kept := p.items[:0]
+	for _, it := range p.items {
+		if it.key.Car == car {
+			delete(p.byKey, it.key)
+			continue
+		}
+		kept = append(kept, it)
+	}
+	clear(p.items[len(kept):])
+	p.items = kept
+}
+
+// PerDay returns the calls a day that the plan wants, before any stretching.
+func (p *Plan) PerDay() float64 {
+	calls := 0.0
+	for _, it := range p.items {
+		calls += float64(24*time.Hour) / float64(it.interval)
+	}
+	return calls
+}
+
+// Stretch lengthens all intervals evenly, from the next read of each on.
+func (p *Plan) Stretch(factor float64) { p.stretch = max(1, factor) }
+
+// Interval returns the interval of a resource as it is now.
+func (p *Plan) Interval(key Key) time.Duration {
+	it := p.byKey[key]
+	if it == nil {
+		return 0
+	}
+	return p.stretched(it)
+}
+
+// Shortest returns the shortest interval of a car as it is now.
+func (p *Plan) Shortest(car string) time.Duration {
+	shortest := time.Duration(math.MaxInt64)
+	for _, it := range p.items {
+		if it.key.Car == car {
+			shortest = min(shortest, p.stretched(it))
+		}
+	}
+	return shortest
+}
+
+func (p *Plan) stretched(it *item) time.Duration {
+	return time.Duration(float64(it.interval) * p.stretch)
+}
+
+// Next returns the resource to read now, if there is one, and marks it as being
+// read. With urgentOnly it returns only what was asked for.
+func (p *Plan) Next(now time.Time, urgentOnly bool) (key Key, urgent, ok bool) {
+	var best *item
+	for _, it := range p.items {
+		if it.flying || it.due.After(now) || urgentOnly && !it.urgent {
+			continue
+		}
+		if best == nil || before(it, best) {
+			best = it
+		}
+	}
+	if best == nil {
+		return Key{}, false, false
+	}
+	best.flying, best.started = true, now
+	return best.key, best.urgent, true
+}
+
+// before orders what is due: what was asked for, then what waits longest.
+func before(a, b *item) bool {
+	if a.urgent != b.urgent {
+		return a.urgent
+	}
+	if !a.due.Equal(b.due) {
+		return a.due.Before(b.due)
+	}
+	return a.order < b.order
+}
+
+// Wake returns when the next resource is due; false when none is planned. With
+// urgentOnly it looks only at what was asked for.
+func (p *Plan) Wake(urgentOnly bool) (time.Time, bool) {
+	var wake time.Time
+	found := false
+	for _, it := range p.items {
+		if it.flying || urgentOnly && !it.urgent {
+			continue
+		}
+		if !found || it.due.Before(wake) {
+			wake, found = it.due, true
+		}
+	}
+	return wake, found
+}
+
+// Done tells that the read of key ended, and plans the next.
+func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
+	it := p.byKey[key]
+	if it == nil {
+		return
+	}
+	it.flying, it.urgent = false, false
+	interval := p.stretched(it)
+	switch outcome {
+	case Read:
+		it.due = it.started.Add(interval)
+		if !it.settled {
+			// Spread what began together: the golden ratio never clusters.
+			_, phase := math.Modf(float64(it.order&0xffff) * 0.6180339887)
+			it.due = it.started.Add(time.Duration(float64(interval) * (0.5 + phase/2)))
+		}
+		it.settled, it.failures = true, 0
+	case Failed:
+		it.failures++
+		retry := firstRetry << min(it.failures-1, 12)
+		it.due = now.Add(max(p.min, min(interval, retry)))
+	case Unsupported:
+		it.failures, it.settled = 0, true
+		it.due = now.Add(max(interval, unsupportedRetry))
+	case Postponed:
+		it.due = now
+	}
+	if !it.again.IsZero() {
+		it.due, it.urgent, it.again = it.again, true, time.Time{}
+	}
+}
+
+// Ask plans an extra read of key at a time, whatever its interval.
+func (p *Plan) Ask(key Key, at time.Time) bool {
+	it := p.byKey[key]
+	if it == nil {
+		return false
+	}
+	if it.flying { // what is on its way may have left before the reason to ask
+		it.again = at
+		return true
+	}
+	it.due, it.urgent = at, true
+	return true
+}
+
+// Retry makes everything that failed lately due now.
+func (p *Plan) Retry(now time.Time) {
+	for _, it := range p.items {
+		if it.failures > 0 && !it.flying && it.due.After(now) {
+			it.due = now
+		}
+	}
+}
+
+// Resources counts the resources of all cars.
+func (p *Plan) Resources() int { return len(p.items) }
+
+// Probe returns the resource that is due first, be it later, and marks it as
+// being read: one call that shows whether the cloud is back.
+func (p *Plan) Probe(now time.Time) (Key, bool) {
+	var best *item
+	for _, it := range p.items {
+		if !it.flying && (best == nil || before(it, best)) {
+			best = it
+		}
+	}
+	if best == nil {
+		return Key{}, false
+	}
+	best.flying, best.started = true, now
+	return best.key, true
+}
+
+// Refresh is Ask for a user's wish: it keeps the shortest interval.
+func (p *Plan) Refresh(key Key, now time.Time) bool {
+	it := p.byKey[key]
+	if it == nil {
+		return false
+	}
+	at := now
+	if !it.started.IsZero() {
+		at = later(now, it.started.Add(p.min))
+	}
+	return p.Ask(key, at)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// List is the pseudo-resource of an account's list of cars; its Key has no car.
+const List volvo.Resource = "vehicles"
+
+const listInterval = time.Hour
+
+// AddList plans the list of cars.
+func (p *Plan) AddList(now time.Time) {
+	p.table[List] = listInterval
+	p.Add("", []volvo.Resource{List}, now)
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+const (
+	journalName = "commands.jsonl"
+	keepEntries = 200
+	maxLine     = 64 << 10
+)
+
+// Entry is one step in the life of a command. A later entry with the same
+// sequence number takes the place of an earlier one.
+type Entry struct {
+	Seq  int64           `json:"seq"`
+	Open bool            `json:"open,omitzero"` // the outcome is not known yet
+	Data json.RawMessage `json:"data"`
+}
+
+// journal is appended to and fsynced before a POST leaves.
+type journal struct {
+	mu      sync.Mutex
+	file    *os.File
+	entries []Entry // oldest first, one a command
+	seq     int64
+	dirty   bool // the file lacks what is in entries
+}
+
+// open reads what is there; lines that can't be read are dropped, the file is
+// then kept aside.
+func (j *journal) open(s *Store) {
+	data := s.Load(journalName)
+	broken := false
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		var e Entry
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Seq <= 0 || e.Data == nil {
+			broken = true
+			continue
+		}
+		j.put(e)
+	}
+	if broken || lines.Err() != nil {
+		s.notes = append(s.notes, s.SetAside(journalName))
+	}
+	j.trim()
+	j.dirty = len(data) > 0
+	if err := j.repair(s); err != nil {
+		s.fail(err)
+	}
+}
+
+func (j *journal) put(e Entry) {
+	j.seq = max(j.seq, e.Seq)
+	for i := len(j.entries) - 1; i >= 0; i-- {
+		if j.entries[i].Seq == e.Seq {
+			j.entries[i] = e
+			return
+		}
+	}
+	j.entries = append(j.entries, e)
+}
+
+func (j *journal) trim() {
+	if over := len(j.entries) - keepEntries; over > 0 {
+		j.entries = append([]Entry(nil), j.entries[over:]...)
+	}
+}
+
+// repair writes the journal whole, if the file lacks something, and opens it.
+func (j *journal) repair(s *Store) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.dirty {
+		var b bytes.Buffer
+		for _, e := range j.entries {
+			line, _ := json.Marshal(e) // Data was JSON when it came in
+			b.Write(append(line, '\n'))
+		}
+		if err := s.replace(journalName, write{b.Bytes(), true}); err != nil {
+			return err
+		}
+		if j.file != nil {
+			j.file.Close()
+			j.file = nil
+		}
+		j.dirty = false
+	}
+	if j.file != nil {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, journalName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	j.file = f
+	return err
+}
+
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}
+
+// Begin records an open command; when it returns nil the record is on the disk.
+// The command's number is returned in any case: a full disk stops no command.
+func (s *Store) Begin(data json.RawMessage) (int64, error) {
+	s.journal.mu.Lock()
+	s.journal.seq++
+	seq := s.journal.seq
+	s.journal.mu.Unlock()
+	return seq, s.record(Entry{Seq: seq, Open: true, Data: data}, true)
+}
+
+// Update records what is known of a command now; with open it is still under way.
+func (s *Store) Update(seq int64, open bool, data json.RawMessage) error {
+	return s.record(Entry{Seq: seq, Open: open, Data: data}, !open)
+}
+
+func (s *Store) record(e Entry, sync bool) error {
+	j := &s.journal
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.put(e)
+	j.trim()
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if j.file == nil || j.dirty {
+		err = os.ErrClosed
+	} else if _, err = j.file.Write(append(line, '\n')); err == nil && sync {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		j.dirty = true // the writer tries to put it whole
+		s.fail(err)
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// Commands returns the last commands, oldest first.
+func (s *Store) Commands() []Entry {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	return append([]Entry(nil), s.journal.entries...)
+}
+
+// Notes returns the files that were set aside when the store was opened.
+func (s *Store) Notes() []string { return s.notes }

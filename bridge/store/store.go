@@ -1,0 +1,265 @@
+// Package store keeps on disk what must survive a crash: plain files in one
+// folder that one process owns. It is the only code of the bridge that touches
+// files.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const retryEvery = 10 * time.Second
+
+// Store is the folder, owned by this process until Close.
+type Store struct {
+	dir  string
+	lock *os.File
+	wake chan struct{}
+	stop chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	pending map[string]write // the latest content of files that are not written yet
+	problem error
+	notes   []string
+
+	journal journal
+}
+
+type write struct {
+	data    []byte
+	durable bool
+}
+
+// Open makes the folder if need be and locks it. The error says who holds it, or
+// what is wrong with its rights.
+func Open(dir string) (*Store, error) {
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, lock: lock, pending: map[string]write{},
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	s.removeTemporary()
+	s.journal.open(s)
+	go s.writer()
+	return s, nil
+}
+
+func prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("store: the folder can't be made: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	// An empty folder is somebody's mkdir or a fresh volume: take it. One with
+	// files in it was readable by others, who may have read them.
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) == 0 && os.Chmod(dir, 0o700) == nil {
+		return nil
+	}
+	return fmt.Errorf("store: others can read %s (mode %04o); make it yours alone: chmod -R go= %s", dir, info.Mode().Perm(), dir)
+}
+
+// acquire takes the lock that says one process only.
+func acquire(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(io.LimitReader(f, 200)) // only to say who
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("store: %s is in use by %s; stop that one first", dir, strings.TrimSpace(string(holder)))
+		}
+		return nil, fmt.Errorf("store: %s can't be locked: %w", dir, err)
+	}
+	// The text is for people; the lock is what counts.
+	_ = f.Truncate(0)
+	_, _ = fmt.Fprintf(f, "process %d, started %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
+	return f, nil
+}
+
+// removeTemporary drops what a crash left half written.
+func (s *Store) removeTemporary() {
+	left, _ := filepath.Glob(filepath.Join(s.dir, "*.tmp-*"))
+	for _, f := range left {
+		_ = os.Remove(f)
+	}
+}
+
+// Close writes what is pending and gives the folder up.
+func (s *Store) Close() error {
+	close(s.stop)
+	<-s.done
+	return errors.Join(s.journal.close(), s.lock.Close())
+}
+
+// Load returns a file's content; nil when there is none.
+func (s *Store) Load(name string) []byte {
+	s.mu.Lock()
+	if w, ok := s.pending[name]; ok {
+		s.mu.Unlock()
+		return w.data
+	}
+	s.mu.Unlock()
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.fail(err)
+	}
+	return data
+}
+
+// Names lists the files whose names begin with prefix.
+func (s *Store) Names(prefix string) []string {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		s.fail(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) && !strings.Contains(e.Name(), ".tmp-") && !strings.Contains(e.Name(), ".broken-") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// Save has a file written soon, replaced whole. Only the latest content counts.
+// Durable content is on the disk, not only in its cache, when it is written.
+func (s *Store) Save(name string, data []byte, durable bool) {
+	s.mu.Lock()
+	s.pending[name] = write{data, durable}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// SetAside renames a file that can't be read, so that nothing is lost and
+// nothing fails again. It returns the new name.
+func (s *Store) SetAside(name string) string {
+	aside := name + ".broken-" + time.Now().UTC().Format("20060102T150405")
+	if err := os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, aside)); err != nil {
+		s.fail(err)
+	}
+	return aside
+}
+
+// Problem returns what keeps the store from writing, nil when all is well.
+func (s *Store) Problem() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	s.problem = err
+	s.mu.Unlock()
+}
+
+// writer writes what is pending, and again every 10 s what could not be.
+func (s *Store) writer() {
+	defer close(s.done)
+	for {
+		failed := s.flush()
+		var retry <-chan time.Time
+		if failed {
+			retry = time.After(retryEvery)
+		}
+		select {
+		case <-s.wake:
+		case <-retry:
+		case <-s.stop:
+			s.flush()
+			return
+		}
+	}
+}
+
+// flush writes all pending files and reports whether one could not be written.
+func (s *Store) flush() (failed bool) {
+	s.mu.Lock()
+	todo := s.pending
+	s.pending = map[string]write{}
+	problem := s.problem
+	s.mu.Unlock()
+	if len(todo) == 0 && problem == nil {
+		return false
+	}
+	var last error
+	for name, w := range todo {
+		if err := s.replace(name, w); err != nil {
+			last = err
+			s.mu.Lock()
+			if _, newer := s.pending[name]; !newer {
+				s.pending[name] = w
+			}
+			s.mu.Unlock()
+		}
+	}
+	if last == nil {
+		last = s.journal.repair(s)
+	}
+	s.mu.Lock()
+	s.problem = last
+	s.mu.Unlock()
+	return last != nil
+}
+
+// replace writes aside and renames: a reader finds the old content or the new,
+// never a part.
+func (s *Store) replace(name string, w write) error {
+	f, err := os.CreateTemp(s.dir, name+".tmp-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(w.data)
+	if err == nil && w.durable {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	if w.durable {
+		return s.syncDir()
+	}
+	return nil
+}
+
+func (s *Store) syncDir() error {
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,164 @@
+package store_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"volvobridge/bridge/store"
+)
+
+func open(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	s, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSaveLoadAcrossRestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	if got := s.Load("nothing"); got != nil {
+		t.Fatalf("a missing file has %q", got)
+	}
+	s.Save("a", []byte("1"), false)
+	s.Save("a", []byte("2"), true)
+	if string(s.Load("a")) != "2" {
+		t.Fatal("what is pending is not what is loaded")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	defer s.Close()
+	if string(s.Load("a")) != "2" {
+		t.Fatal("lost at a restart")
+	}
+	info, err := os.Stat(filepath.Join(dir, "a"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v %v", info.Mode(), err)
+	}
+	if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
+		t.Fatalf("folder mode %v", info.Mode())
+	}
+}
+
+func TestOneProcessOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "in use by process") {
+		t.Fatalf("a second owner: %v", err)
+	}
+	s.Close()
+	open(t, dir).Close()
+}
+
+func TestOthersMustNotRead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir).Close() // empty: taken
+	if err := os.Chmod(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "chmod") {
+		t.Fatalf("a readable store was opened: %v", err)
+	}
+}
+
+func TestJournalKeepsOpenCommands(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	for range 250 {
+		seq, err := s.Begin(json.RawMessage(`{"n":1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(seq, false, json.RawMessage(`{"n":2}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, err := s.Begin(json.RawMessage(`{"n":3}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No Close: a crash. The lock goes with the process; here a copy stands in.
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(copied, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(copied, "commands.jsonl")
+	f, err := os.OpenFile(journal, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"seq":252,"op`) // torn
+	f.Close()
+	after := open(t, copied)
+	defer after.Close()
+	got := after.Commands()
+	if len(got) != 200 || got[199].Seq != last || !got[199].Open || got[198].Open || string(got[198].Data) != `{"n":2}` {
+		t.Fatalf("%d entries, last %+v", len(got), got[len(got)-1])
+	}
+	if len(after.Notes()) != 1 || !strings.Contains(after.Notes()[0], ".broken-") {
+		t.Fatalf("the torn journal was not kept aside: %v", after.Notes())
+	}
+	if next, _ := after.Begin(json.RawMessage(`{}`)); next <= last {
+		t.Fatal("a number was used twice")
+	}
+	s.Close()
+}
+
+func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
+	if os.Getuid() != 0 {
+		// Without root the folder's mode is enough to keep us out.
+		dir := filepath.Join(t.TempDir(), "data")
+		s := open(t, dir)
+		defer s.Close()
+		os.Chmod(dir, 0o500)
+		s.Save("a", []byte("1"), true)
+		waitProblem(t, s, true)
+		os.Chmod(dir, 0o700)
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	defer s.Close()
+	moved := dir + "-gone"
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	s.Save("a", []byte("1"), true)
+	waitProblem(t, s, true)
+	if string(s.Load("a")) != "1" {
+		t.Fatal("what could not be written was forgotten")
+	}
+	if err := os.Rename(moved, dir); err != nil {
+		t.Fatal(err)
+	}
+	s.Save("b", []byte("2"), true)
+	waitProblem(t, s, false)
+	if data, err := os.ReadFile(filepath.Join(dir, "a")); err != nil || string(data) != "1" {
+		t.Fatalf("not written when it could be: %q %v", data, err)
+	}
+}
+
+func waitProblem(t *testing.T, s *store.Store, want bool) {
+	t.Helper()
+	for range 500 {
+		if (s.Problem() != nil) == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("problem: %v", s.Problem())
+}
