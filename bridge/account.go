@@ -1,0 +1,137 @@
+package bridge
+
+import (
+	"errors"
+	"time"
+
+	"volvobridge/bridge/schedule"
+	"volvobridge/volvo"
+)
+
+// account is a Volvo ID: its limits, its plan and how its cloud is.
+type account struct {
+	name    string
+	label   string // in file names and logs
+	clients []*volvo.Client
+	wanted  []Vehicle
+	cars    []*car
+
+	plan  *schedule.Plan
+	quota *schedule.Quota
+	calls *schedule.Window // any call
+	posts *schedule.Window // commands
+
+	spare     int // calls of a minute that polling leaves to commands
+	flying    int
+	paused    time.Time // after a 429
+	rejected  map[volvo.API]string
+	failures  int
+	failing   map[volvo.Resource]bool // resources of the run of failures
+	lastFault *volvo.Error
+	probe     time.Time // in an outage: when to try next
+	status    cloudStatus
+	listed    bool // the list of cars was read at least once
+}
+
+// cloudStatus is what a person wants to know of the cloud.
+type cloudStatus string
+
+const (
+	cloudOK          cloudStatus = "ok"
+	cloudLogin       cloudStatus = "login_required"
+	cloudQuota       cloudStatus = "quota_spent"
+	cloudRateLimited cloudStatus = "rate_limited"
+	cloudOutage      cloudStatus = "outage"
+	cloudUnreachable cloudStatus = "unreachable"
+)
+
+var cloudWords = []string{"login_required", "ok", "outage", "quota_spent", "rate_limited", "unreachable"}
+
+const (
+	maxFlying      = 4 // reads at a time
+	failuresToTell = 3
+	defaultPause   = time.Minute // after a 429 without Retry-After
+	firstProbe     = 5 * time.Second
+	maxProbe       = time.Minute
+)
+
+func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
+	return &account{
+		name: a.Name, label: label, clients: a.Clients, wanted: a.Vehicles,
+		plan:  schedule.NewPlan(p.Rules),
+		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
+		calls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
+		spare: p.PerMinute / 9, rejected: map[volvo.API]string{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
+	}
+}
+
+// outage tells whether reads fail one after the other.
+func (a *account) outage() bool {
+	distinct := min(2, a.plan.Resources())
+	return a.failures >= failuresToTell && len(a.failing) >= distinct
+}
+
+// current works out the status.
+func (a *account) current(now time.Time) cloudStatus {
+	switch {
+	case len(a.rejected) > 0:
+		return cloudLogin
+	case a.quota.State(now).Spent:
+		return cloudQuota
+	case now.Before(a.paused):
+		return cloudRateLimited
+	case a.outage() && errors.Is(a.lastFault, volvo.ErrUnreachable):
+		return cloudUnreachable
+	case a.outage():
+		return cloudOutage
+	}
+	return cloudOK
+}
+
+// blocked tells whether no call is possible and the cars are not to blame.
+func (a *account) blocked(now time.Time) bool {
+	_, free := a.quota.Pick(now, false)
+	return now.Before(a.paused) || !free
+}
+
+// advice is the sentence for the status; empty when all is well.
+func (a *account) advice(now time.Time) string {
+	switch a.status {
+	case cloudOK:
+		return ""
+	case cloudLogin:
+		for _, api := range volvo.APIs() {
+			if why, ok := a.rejected[api]; ok {
+				return "The access token of " + string(api) + " can't be used (" + why + "): put a fresh one into volvo.access_token and restart; the other APIs go on."
+			}
+		}
+	case cloudQuota:
+		return "The daily quota of the API key is spent; reading goes on by itself at " + a.quota.Free(now, false).UTC().Format("15:04:05") + " UTC."
+	case cloudRateLimited:
+		return "Volvo asked for a pause; reading goes on by itself at " + a.paused.UTC().Format("15:04:05") + " UTC."
+	}
+	if a.lastFault == nil {
+		return ""
+	}
+	return a.lastFault.Advice()
+}
+
+// failed counts a failed read; succeeded ends the run. After three the account
+// only probes, one call at a time, further and further apart.
+func (a *account) failed(r volvo.Resource, fault *volvo.Error, now time.Time) {
+	a.failures++
+	a.failing[r] = true
+	a.lastFault = fault
+	if a.outage() {
+		wait := firstProbe << min(a.failures-failuresToTell, 8)
+		a.probe = now.Add(min(wait, maxProbe))
+	}
+}
+
+// succeeded reports whether that ended an outage.
+func (a *account) succeeded() (recovered bool) {
+	recovered = a.outage()
+	a.failures, a.probe = 0, time.Time{}
+	clear(a.failing)
+	return recovered
+}

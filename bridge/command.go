@@ -1,0 +1,327 @@
+package bridge
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/mqtt"
+	"volvobridge/bridge/schedule"
+	"volvobridge/volvo"
+)
+
+// Status is what is published of a command on its status topic.
+type Status struct {
+	ID                 string    `json:"id"`
+	Command            *string   `json:"command"`
+	Status             string    `json:"status"`
+	InvokeStatus       *string   `json:"invokeStatus"`
+	Message            *string   `json:"message"`
+	Reason             *string   `json:"reason"`
+	Advice             *string   `json:"advice"`
+	Confirmed          *bool     `json:"confirmed"`
+	ReadyToUnlock      *bool     `json:"readyToUnlock"`
+	ReadyToUnlockUntil *int64    `json:"readyToUnlockUntil"`
+	RequestedAt        time.Time `json:"requestedAt"`
+	UpdatedAt          time.Time `json:"updatedAt"`
+}
+
+// The statuses of a command.
+const (
+	refused   = "refused"
+	sending   = "sending"
+	accepted  = "accepted"
+	succeeded = "succeeded"
+	failed    = "failed"
+	unknown   = "unknown"
+)
+
+// eventTypes are what a car's event entity can tell.
+var eventTypes = []string{
+	"command_accepted", "command_confirmed", "command_failed", "command_refused",
+	"command_sending", "command_succeeded", "command_unconfirmed", "command_unknown",
+}
+
+// The reasons, in the order in which they are looked for.
+const (
+	reasonRetained    = "retained"
+	reasonInvalid     = "invalid"
+	reasonStale       = "stale"
+	reasonDuplicate   = "duplicate"
+	reasonNotAllowed  = "not_allowed"
+	reasonPIN         = "pin"
+	reasonUnsupported = "unsupported"
+	reasonBusy        = "busy"
+	reasonReplaced    = "replaced"
+	reasonRateLimited = "rate_limited"
+	reasonQuota       = "quota"
+	reasonLogin       = "login_required"
+	reasonCloudDown   = "cloud_down"
+	reasonCar         = "car_unavailable"
+)
+
+const (
+	maxFuture  = 5 * time.Second // clocks differ a little
+	pinTries   = 5
+	pinLockout = 5 * time.Minute
+)
+
+// order is a message on a /set topic on its way to becoming a POST.
+type order struct {
+	car     *car
+	entity  string
+	request request
+	command volvo.Command // of a POST
+	runtime int
+	status  Status
+	seq     int64 // in the journal
+	arrived time.Time
+	proof   *readback
+}
+
+// refusal says why no POST is made.
+type refusal struct{ reason, advice string }
+
+// command takes a message on a /set topic. Every message gets an answer.
+func (b *Bridge) command(m mqtt.Received) {
+	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
+	if len(m.Payload) == 0 || len(levels) != 3 {
+		return
+	}
+	now := m.At
+	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: now}
+	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
+	if o.car == nil {
+		b.answerStranger(levels[0], o, now)
+		return
+	}
+	if m.Retained {
+		// Whoever stored it, it would come again at every connection.
+		b.send(m.Topic, nil)
+		b.refuse(o, refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}, now)
+		return
+	}
+	if no := b.examine(o, m.Payload, now); no != nil {
+		b.refuse(o, *no, now)
+		return
+	}
+	if o.command == "" {
+		b.settleLocally(o, now)
+		return
+	}
+	b.enqueue(o, now)
+}
+
+// answerStranger: nobody of that name is here. The answer is not retained, so
+// that a typing error leaves nothing behind.
+func (b *Bridge) answerStranger(name string, o *order, now time.Time) {
+	o.status.Status, o.status.Reason, o.status.UpdatedAt = refused, new(reasonInvalid), now.UTC()
+	o.status.Advice = new("There is no car of that name, and the bridge has no command of its own.")
+	if b.connected {
+		b.conn.Publish(mqtt.Message{Topic: b.topic(name, o.entity, "status"), Payload: []byte(encode(o.status))})
+	}
+}
+
+// examine goes through the refusals that need nothing but the message, in the
+// order of the contract.
+func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
+	var err error
+	o.request, err = parseRequest(payload)
+	if o.request.id != "" {
+		o.status.ID = o.request.id
+	}
+	if err == nil {
+		err = b.understand(o)
+	}
+	if err != nil {
+		return &refusal{reasonInvalid, sentence(err.Error())}
+	}
+	if no := b.tooOld(o, now); no != nil {
+		return no
+	}
+	if o.car.dedupe.seen(o.entity, o.request.id, string(payload), now) {
+		return &refusal{reasonDuplicate, "The same message came before; it was run once."}
+	}
+	if o.command == "" {
+		return nil
+	}
+	if !b.allowed(o.command) {
+		return &refusal{reasonNotAllowed, "Add " + string(o.command) + " to commands.allow to allow it."}
+	}
+	if no := b.plain(o); no != nil {
+		return no
+	}
+	if no := o.car.commands.checkPIN(b.opts.Commands.PIN, o, now); no != nil {
+		return no
+	}
+	if o.car.Snapshot[volvo.Commands] != nil && !o.car.Offered[o.command] {
+		return &refusal{reasonUnsupported, "Volvo does not list this command for this car."}
+	}
+	return nil
+}
+
+// understand finds out what the message asks for.
+func (b *Bridge) understand(o *order) error {
+	e := entityByID(o.entity)
+	switch {
+	case e == nil:
+		return fmt.Errorf("there is no entity %q", brief(o.entity))
+	case e.id == "engine_runtime":
+		o.name("engine_runtime")
+		n, err := wholeMinutes(o.request.value)
+		o.runtime = n
+		return err
+	case e.id == "refresh":
+		o.name("refresh")
+		_, err := refreshOf(o.request.value)
+		return err
+	case len(e.words) == 0:
+		return fmt.Errorf("%s takes no commands", e.id)
+	}
+	command, ok := e.words[o.request.value]
+	if !ok {
+		return fmt.Errorf("%s takes %s, not %q", e.id, strings.Join(sortedWords(e), " and "), brief(o.request.value))
+	}
+	if o.request.runtime != 0 && command != volvo.EngineStart {
+		return fmt.Errorf("runtimeMinutes is for engine_start only")
+	}
+	o.command = command
+	o.name(string(command))
+	o.runtime = o.car.EngineRuntime
+	if o.request.runtime != 0 {
+		o.runtime = o.request.runtime
+	}
+	return nil
+}
+
+func (o *order) name(command string) { o.status.Command = &command }
+
+func sortedWords(e *entity) []string {
+	var words []string
+	for w := range e.words {
+		words = append(words, w)
+	}
+	slices.Sort(words)
+	return words
+}
+
+// tooOld refuses what was sent too long ago, or in the future.
+func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
+	if o.request.at.IsZero() {
+		return nil
+	}
+	switch age := now.Sub(o.request.at); {
+	case age > b.opts.Commands.MaxAge:
+		return &refusal{reasonStale, fmt.Sprintf("It was sent %s ago, more than commands.max_age; check the clocks if that is wrong.", age.Round(time.Second))}
+	case age < -maxFuture:
+		return &refusal{reasonStale, "Its time lies in the future; check the clocks of the sender and of this machine."}
+	}
+	return nil
+}
+
+// plain refuses to open or start a car on a message that does not say when it
+// was sent: a queue or a stored message somewhere could be of any age.
+func (b *Bridge) plain(o *order) *refusal {
+	critical := o.command == volvo.Unlock || o.command == volvo.EngineStart
+	if !critical || !o.request.at.IsZero() || b.opts.Commands.AllowPlain {
+		return nil
+	}
+	return &refusal{reasonStale, `This command needs the time it was sent: {"value": ..., "at": unix seconds}; or set commands.allow_plain.`}
+}
+
+// settleLocally ends the commands that make no POST.
+func (b *Bridge) settleLocally(o *order, now time.Time) {
+	c := o.car
+	switch o.entity {
+	case "engine_runtime":
+		c.EngineRuntime = o.runtime
+		b.saveCar(c)
+	case "refresh":
+		if no := b.blockedForReads(c.account, now); no != nil {
+			b.refuse(o, *no, now)
+			return
+		}
+		resources, _ := refreshOf(o.request.value) // understood before
+		for _, r := range resources {
+			c.account.plan.Refresh(schedule.Key{Car: c.vin, Resource: r}, now)
+		}
+	}
+	b.change(o, succeeded, now)
+	b.touch(c, now)
+}
+
+// refreshOf reads what to refresh: PRESS is everything.
+func refreshOf(value string) ([]volvo.Resource, error) {
+	if value == press {
+		return volvo.Resources(), nil
+	}
+	var resources []volvo.Resource
+	for name := range strings.SplitSeq(value, ",") {
+		r := volvo.Resource(strings.TrimSpace(name))
+		if !r.Known() {
+			return nil, fmt.Errorf("refresh takes PRESS or names of resources, not %q", brief(string(r)))
+		}
+		resources = append(resources, r)
+	}
+	return resources, nil
+}
+
+// change moves a command on: status topic, event, last command, journal.
+func (b *Bridge) change(o *order, status string, now time.Time) {
+	o.status.Status = status
+	b.publishOrder(o, "command_"+status, now)
+}
+
+func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
+	c := o.car
+	o.status.UpdatedAt = now.UTC()
+	b.retain(b.topic(c.slug, o.entity, "status"), encode(o.status))
+	b.tell(b.topic(c.slug, "event"), map[string]any{
+		"event_type": event, "entity": o.entity, "id": o.status.ID, "command": o.status.Command, "status": o.status.Status,
+		"invokeStatus": o.status.InvokeStatus, "message": o.status.Message, "reason": o.status.Reason, "advice": o.status.Advice,
+		"confirmed": o.status.Confirmed,
+	})
+	if o.status.Command != nil {
+		status := o.status
+		c.LastCommand = &status
+	}
+	b.log.Info().Str("car", c.label).Str("entity", o.entity).Str("event", event).Str("reason", deref(o.status.Reason)).
+		Str("invokeStatus", deref(o.status.InvokeStatus)).Msg("command")
+	b.touch(c, now)
+}
+
+func (b *Bridge) refuse(o *order, no refusal, now time.Time) {
+	o.status.Reason, o.status.Advice = &no.reason, &no.advice
+	b.change(o, refused, now)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// sentence makes one of an error's text.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
+// checkPIN compares in constant time; five wrong ones lock it for a while.
+func (q *commandQueue) checkPIN(pin string, o *order, now time.Time) *refusal {
+	if pin == "" || o.command != volvo.Unlock && o.command != volvo.EngineStart {
+		return nil
+	}
+	if now.Before(q.pinLocked) {
+		return &refusal{reasonPIN, fmt.Sprintf("Too many wrong PINs; try again in %s.", q.pinLocked.Sub(now).Round(time.Second))}
+	}
+	if subtle.ConstantTimeCompare([]byte(pin), []byte(o.request.pin)) == 1 {
+		q.pinWrong = 0
+		return nil
+	}
+	q.pinWrong++
+	if q.pinWrong >= pinTries {
+		q.pinWrong, q.pinLocked = 0, now.Add(pinLockout)
+	}
+	return &refusal{reasonPIN, "The PIN is missing or wrong."}
+}

@@ -1,0 +1,444 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"volvobridge/bridge/schedule"
+	"volvobridge/volvo"
+)
+
+// commandQueue is a car's: one POST under way, one order waiting, and the
+// read-backs that are not done yet.
+type commandQueue struct {
+	running   *order
+	waiting   *order
+	proving   *order // whose state is being read back
+	pinWrong  int
+	pinLocked time.Time
+}
+
+// moving is the lock's word while a command is under way, else empty.
+func (q *commandQueue) moving() string {
+	for _, o := range []*order{q.running, q.proving} {
+		if o == nil {
+			continue
+		}
+		switch o.command {
+		case volvo.Lock, volvo.LockReducedGuard:
+			return "LOCKING"
+		case volvo.Unlock:
+			return "UNLOCKING"
+		}
+	}
+	return ""
+}
+
+// readback is how a command is proven: by a resource that must show a word.
+type readback struct {
+	resource volvo.Resource
+	field    string
+	want     any
+	convert  converter
+	from     time.Time // of the answer
+	next     int       // index of the next read
+	ready    time.Time // a read that began earlier proves nothing
+}
+
+// readbackAfter are the times of the reads after the answer.
+var readbackAfter = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
+
+func readbackOf(command volvo.Command) *readback {
+	switch command {
+	case volvo.Lock, volvo.LockReducedGuard:
+		return &readback{resource: volvo.Doors, field: "centralLock", want: "LOCKED", convert: lockState}
+	case volvo.Unlock:
+		return &readback{resource: volvo.Doors, field: "centralLock", want: "UNLOCKED", convert: lockState}
+	case volvo.EngineStart:
+		return &readback{resource: volvo.EngineState, field: "engineStatus", want: "ON", convert: engine}
+	case volvo.EngineStop:
+		return &readback{resource: volvo.EngineState, field: "engineStatus", want: "OFF", convert: engine}
+	}
+	return nil
+}
+
+// enqueue starts an order, or has it wait behind the one under way. A newer order
+// for the same entity takes the waiting place, and LOCK takes it of anything:
+// whoever wants to lock must not find the place taken.
+func (b *Bridge) enqueue(o *order, now time.Time) {
+	q := &o.car.commands
+	switch {
+	case q.running == nil:
+		b.execute(o, now)
+	case q.waiting == nil:
+		q.waiting = o
+	case q.waiting.entity == o.entity || o.command == volvo.Lock:
+		b.refuse(q.waiting, refusal{reasonReplaced, "A newer command took its place while another was under way."}, now)
+		q.waiting = o
+	default:
+		b.refuse(o, refusal{reasonBusy, "Another command is under way and one is waiting; try again when they are done."}, now)
+	}
+}
+
+// blockedForCommands is the refusal by the limits and the cloud, nil when a call
+// is possible.
+func (b *Bridge) blockedForCommands(a *account, now time.Time) *refusal {
+	if _, ok := a.rejected[volvo.ConnectedVehicle]; ok {
+		return &refusal{reasonLogin, "Log in again: Volvo no longer accepts the access token."}
+	}
+	if _, ok := a.quota.Pick(now, true); !ok {
+		return &refusal{reasonQuota, fmt.Sprintf("The daily quota of the API key is spent; try again in %s.", a.quota.Free(now, true).Sub(now).Round(time.Second))}
+	}
+	if wait := max(a.calls.Wait(now, 0), a.paused.Sub(now)); wait > 0 {
+		return &refusal{reasonRateLimited, fmt.Sprintf("Volvo's limit of calls a minute is reached; try again in %s.", wait.Round(time.Second))}
+	}
+	return nil
+}
+
+// blockedForReads is the same for a refresh, which has no share in the reserve.
+func (b *Bridge) blockedForReads(a *account, now time.Time) *refusal {
+	if _, ok := a.quota.Pick(now, false); !ok {
+		return &refusal{reasonQuota, "What is left of the daily quota is kept for commands."}
+	}
+	return b.blockedForCommands(a, now)
+}
+
+// execute begins the POST, unless the limits or the age forbid it by now.
+func (b *Bridge) execute(o *order, now time.Time) {
+	a := o.car.account
+	if no := b.lateRefusal(o, now); no != nil {
+		b.refuse(o, *no, now)
+		return
+	}
+	apiKey, _ := a.quota.Pick(now, true) // there is one: lateRefusal looked
+	a.calls.Count(now)
+	a.posts.Count(now)
+	a.quota.Count(apiKey, now, true)
+	b.saveQuota(a)
+	o.car.commands.running = o
+	o.car.commands.drop()
+	b.change(o, sending, now)
+	status := o.status
+	b.background(func() {
+		p := progress{order: o}
+		p.seq, p.storeErr = b.opts.Store.Begin(record(o, status))
+		ctx, cancel := context.WithCancel(b.commanding)
+		defer cancel()
+		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
+		deliver(b, b.progress, p)
+	})
+}
+
+func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
+	a := o.car.account
+	// A LOCK that waited is still wanted; anything else that waited too long is old.
+	if o.command != volvo.Lock {
+		if no := b.tooOld(o, now); no != nil {
+			return no
+		}
+		if now.Sub(o.arrived) > b.opts.Commands.MaxAge {
+			return &refusal{reasonStale, "It waited longer than commands.max_age for the command before it."}
+		}
+	}
+	if no := b.blockedForCommands(a, now); no != nil {
+		return no
+	}
+	if wait := a.posts.Wait(now, 0); wait > 0 {
+		return &refusal{reasonRateLimited, fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", wait.Round(time.Second))}
+	}
+	return nil
+}
+
+// journalled is what the journal keeps of a command.
+type journalled struct {
+	VIN     string        `json:"vin"`
+	Entity  string        `json:"entity"`
+	Command volvo.Command `json:"command"`
+	Status  Status        `json:"status"`
+}
+
+func record(o *order, status Status) json.RawMessage {
+	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, status}))
+}
+
+// progress is the end of a POST.
+type progress struct {
+	order    *order
+	seq      int64
+	storeErr error
+	answer   volvo.Answer
+	err      error
+}
+
+// advance takes the end of a POST.
+func (b *Bridge) advance(p progress, now time.Time) {
+	o, c := p.order, p.order.car
+	o.seq = p.seq
+	if p.storeErr != nil {
+		b.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
+	}
+	c.commands.running = nil
+	var status string
+	if p.err != nil {
+		status = b.invokeFailed(o, p.err, now)
+	} else {
+		status = invoked(o, p.answer, now)
+	}
+	b.assumeClimate(o, status, now)
+	if o.proof = readbackOf(o.command); o.proof != nil && status != failed && status != refused {
+		o.proof.from, o.proof.ready = now, now
+		c.commands.proving = o
+		b.askProof(o)
+	}
+	b.change(o, status, now)
+	b.journal(o)
+	if next := c.commands.waiting; next != nil {
+		c.commands.waiting = nil
+		b.execute(next, now)
+	}
+}
+
+// journal writes what became of a command, beside the loop: only the record
+// before a POST must be waited for.
+func (b *Bridge) journal(o *order) {
+	seq, data := o.seq, record(o, o.status)
+	b.background(func() { _ = b.opts.Store.Update(seq, false, data) }) // told by store_problem
+}
+
+// invoked takes Volvo's answer.
+func invoked(o *order, answer volvo.Answer, now time.Time) string {
+	o.status.InvokeStatus, o.status.Message = new(string(answer.InvokeStatus)), &answer.Message
+	o.status.ReadyToUnlock, o.status.ReadyToUnlockUntil = answer.ReadyToUnlock, answer.ReadyToUnlockUntil
+	o.status.Advice = adviceFor(answer.InvokeStatus)
+	if answer.ReadyToUnlock != nil && *answer.ReadyToUnlock {
+		text := "Open the tailgate or pull a handle to finish unlocking."
+		if window, ok := answer.UnlockWindow(now); ok && window > 0 {
+			text = fmt.Sprintf("Open the tailgate or pull a handle within %.0f s to finish unlocking.", window.Seconds())
+		}
+		o.status.Advice = &text
+	}
+	switch answer.InvokeStatus.Outcome() {
+	case volvo.Succeeded:
+		return succeeded
+	case volvo.Accepted:
+		return accepted
+	case volvo.Failed:
+		return failed
+	}
+	return unknown
+}
+
+// invokeAdvice is one sentence for the words that a person can do something about.
+var invokeAdvice = map[volvo.InvokeStatus]string{
+	"REJECTED":                     "The car or Volvo refused it; try again when the car is parked.",
+	"DELIVERY_TIMEOUT":             "It did not reach the car; try again when the car has a connection.",
+	"EXPIRED":                      "It became too old on its way; try again.",
+	"CONNECTION_FAILURE":           "The car can't be reached; try again when it has a connection.",
+	"VEHICLE_IN_SLEEP":             "The car sleeps, as after some days without use; only using it wakes it.",
+	"CAR_IN_SLEEP_MODE":            "The car sleeps, as after some days without use; only using it wakes it.",
+	"CAR_ERROR":                    "The car reported an error; look at its own display.",
+	"NOT_SUPPORTED":                "This car can't do that.",
+	"NOT_ALLOWED_PRIVACY_ENABLED":  "The car's privacy setting forbids it; change it in the car.",
+	"NOT_ALLOWED_WRONG_USAGE_MODE": "The car is in use; try again when it is parked.",
+	"UNLOCK_TIME_FRAME_PASSED":     "The time to open the car by hand has passed; unlock again.",
+	"UNABLE_TO_LOCK_DOOR_OPEN":     "A door is open; close it and lock again.",
+	"INVOCATION_SPECIFIC_ERROR":    "Volvo's message says what went wrong.",
+	"TIMEOUT":                      "The car did not answer in time; it may still have done it, so look before trying again.",
+	"CAR_TIMEOUT":                  "The car did not answer in time; it may still have done it, so look before trying again.",
+	"UNKNOWN":                      "Volvo does not know what became of it; look before trying again.",
+}
+
+func adviceFor(s volvo.InvokeStatus) *string {
+	if text, ok := invokeAdvice[s]; ok {
+		return &text
+	}
+	if !s.Known() {
+		return new("Volvo answered with a word that nobody knows yet; look before trying again.")
+	}
+	return nil
+}
+
+const adviceUnknown = "Nobody can say whether the car did it; look before trying again."
+
+// invokeFailed takes a POST without a good answer: failed if the car can't have
+// acted, else unknown, and refused if no connection was made at all.
+func (b *Bridge) invokeFailed(o *order, err error, now time.Time) string {
+	a := o.car.account
+	fault, ok := errors.AsType[*volvo.Error](err)
+	if !ok {
+		o.status.Advice = new(adviceUnknown)
+		return unknown
+	}
+	if text := fault.Text(); text != "" {
+		o.status.Message = &text
+	}
+	o.status.Advice = new(fault.Advice())
+	switch {
+	case fault.MayHaveActed:
+		o.status.Advice = new(adviceUnknown)
+		return unknown
+	case fault.Kind == volvo.ErrUnreachable:
+		o.status.Reason = new(reasonCloudDown)
+		return refused
+	case fault.Kind == volvo.ErrLogin && fault.Status == 0: // no token to send
+		o.status.Reason = new(reasonLogin)
+		a.reject(volvo.Commands, fault)
+		return refused
+	}
+	switch fault.Kind {
+	case volvo.ErrCarUnavailable:
+		o.status.Reason = new(reasonCar)
+	case volvo.ErrLogin:
+		o.status.Reason = new(reasonLogin)
+		a.reject(volvo.Commands, fault)
+	case volvo.ErrQuota:
+		o.status.Reason = new(reasonQuota)
+		if key, ok := a.quota.Pick(now, true); ok {
+			a.quota.Spent(key, now, fault.Wait)
+			b.saveQuota(a)
+		}
+	case volvo.ErrRateLimited:
+		o.status.Reason = new(reasonRateLimited)
+		a.pause(fault, now)
+	case volvo.ErrUnsupported:
+		o.status.Reason = new(reasonUnsupported)
+	}
+	return failed
+}
+
+// assumeClimate keeps the timer of the climate switch: Volvo tells nothing.
+func (b *Bridge) assumeClimate(o *order, status string, now time.Time) {
+	if status != succeeded && status != accepted {
+		return
+	}
+	switch o.command {
+	case volvo.ClimatizationStart:
+		o.car.ClimateUntil = now.Add(climateRuns)
+	case volvo.ClimatizationStop:
+		o.car.ClimateUntil = time.Time{}
+	default:
+		return
+	}
+	b.saveCar(o.car)
+}
+
+// climateRuns is how long a car heats or cools after a start.
+const climateRuns = 30 * time.Minute
+
+// askProof plans the next read-back.
+func (b *Bridge) askProof(o *order) {
+	p := o.proof
+	p.ready = p.from.Add(readbackAfter[p.next])
+	o.car.account.plan.Ask(schedule.Key{Car: o.car.vin, Resource: p.resource}, p.ready)
+}
+
+// drop ends the read-back of an earlier command: the new one changes what it
+// would find.
+func (q *commandQueue) drop() { q.proving = nil }
+
+// confirm looks at the end of a read of the resource that proves a command; a
+// read that failed shows nothing.
+func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Time) {
+	o := c.commands.proving
+	if o == nil || o.proof.resource != resource || now.Before(o.proof.ready) {
+		return
+	}
+	p := o.proof
+	if value, _ := p.convert(c.reading(resource, p.field)); good && value == p.want {
+		b.confirmed(o, true, now)
+		return
+	}
+	if p.next++; p.next < len(readbackAfter) {
+		b.askProof(o)
+		return
+	}
+	b.confirmed(o, false, now)
+}
+
+func (b *Bridge) confirmed(o *order, yes bool, now time.Time) {
+	o.car.commands.proving = nil
+	o.status.Confirmed = &yes
+	event := "command_confirmed"
+	if !yes {
+		event = "command_unconfirmed"
+	}
+	b.publishOrder(o, event, now)
+	b.journal(o)
+}
+
+// giveUpProofs ends read-backs whose reads can't be made, as in a rate limit.
+func (b *Bridge) giveUpProofs(now time.Time) {
+	for _, c := range b.cars {
+		o := c.commands.proving
+		if o == nil || now.Sub(o.proof.from) < readbackAfter[len(readbackAfter)-1]+tick {
+			continue
+		}
+		b.confirmed(o, false, now)
+	}
+}
+
+// reopenCommands takes the commands that a crash left open: nobody can say what
+// became of them. They are never repeated; the car is asked.
+func (b *Bridge) reopenCommands(now time.Time) {
+	for _, entry := range b.opts.Store.Commands() {
+		if !entry.Open {
+			continue
+		}
+		var j journalled
+		c := (*car)(nil)
+		if json.Unmarshal(entry.Data, &j) == nil {
+			c = b.car(j.VIN)
+		}
+		if c == nil {
+			_ = b.opts.Store.Update(entry.Seq, false, entry.Data) // told by store_problem
+			continue
+		}
+		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, seq: entry.Seq}
+		o.status.Command = new(cmp.Or(deref(j.Status.Command), string(j.Command)))
+		o.status.Advice = new("The bridge was interrupted while this was under way; look before trying again.")
+		b.change(o, unknown, now)
+		b.journal(o)
+		if o.proof = readbackOf(o.command); o.proof != nil {
+			o.proof.from = now
+			c.commands.proving = o
+			b.askProof(o)
+		}
+	}
+}
+
+// finishCommands waits for the POSTs under way, a little; then they are unknown.
+func (b *Bridge) finishCommands(stop context.CancelFunc) {
+	grace := time.NewTimer(commandGrace)
+	defer grace.Stop()
+	for _, c := range b.cars {
+		if o := c.commands.waiting; o != nil {
+			c.commands.waiting = nil
+			b.refuse(o, refusal{reasonBusy, "The bridge was stopped before this could be sent."}, time.Now())
+		}
+	}
+	for b.commandsUnderWay() {
+		select {
+		case p := <-b.progress:
+			b.advance(p, time.Now())
+		case e := <-b.conn.Events():
+			b.event(e)
+		case <-b.results:
+		case <-b.pictures:
+		case <-grace.C:
+			stop()
+		}
+	}
+}
+
+func (b *Bridge) commandsUnderWay() bool {
+	for _, c := range b.cars {
+		if c.commands.running != nil {
+			return true
+		}
+	}
+	return false
+}

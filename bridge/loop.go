@@ -1,0 +1,361 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/mqtt"
+	"volvobridge/volvo"
+)
+
+const (
+	debounce     = 20 * time.Millisecond // values that arrive together go out together
+	tick         = 15 * time.Second      // slow business: availability, counters, saving
+	saveEvery    = time.Minute
+	flushLimit   = time.Second
+	commandGrace = 5 * time.Second // for a POST under way at a stop
+)
+
+// Bridge is the loop and all it owns.
+type Bridge struct {
+	opts     Options
+	log      zerolog.Logger
+	conn     *mqtt.Conn
+	accounts []*account
+	cars     []*car
+	bySlug   map[string]*car
+
+	results  chan result
+	progress chan progress
+	pictures chan picture
+	wg       sync.WaitGroup
+	quit     chan struct{} // closed when nobody listens any more
+
+	reading    context.Context // of reads
+	commanding context.Context // of POSTs
+
+	connected  bool
+	downTold   bool              // that the broker is away was logged
+	latest     map[string]string // topic: what the broker should hold
+	status     bridgeStatus
+	strange    map[string]bool
+	reannounce time.Time
+	publishAt  time.Time
+	ticked     time.Time
+	saved      time.Time
+
+	// For health, read by others.
+	beat  atomic.Int64 // unix seconds of the loop's last turn
+	ready atomic.Bool
+}
+
+// New returns a bridge that does nothing until Run.
+func New(opts Options) *Bridge {
+	if opts.Secret == nil {
+		opts.Secret = func(string) {}
+	}
+	return &Bridge{
+		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{},
+		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), quit: make(chan struct{}),
+	}
+}
+
+// Healthy returns an error when the loop does not turn.
+func (b *Bridge) Healthy() error {
+	if last := b.beat.Load(); last == 0 || time.Since(time.Unix(last, 0)) > 4*tick {
+		return errors.New("the loop does not turn")
+	}
+	return nil
+}
+
+// Ready returns an error until the broker is connected and every car published.
+func (b *Bridge) Ready() error {
+	if !b.ready.Load() {
+		return errors.New("not connected to the broker, or a car was not published yet")
+	}
+	return nil
+}
+
+// Run works until ctx ends, then says goodbye to the broker.
+func (b *Bridge) Run(ctx context.Context) error {
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	commanding, stopCommanding := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCommanding()
+	b.reading, b.commanding = reading, commanding
+
+	b.start(time.Now())
+	b.conn = mqtt.Open(mqtt.Options{
+		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
+		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
+		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
+		Subscribe: b.subscriptions(),
+	})
+	b.work(ctx)
+
+	stopReading()
+	b.finishCommands(stopCommanding)
+	b.goodbye()
+	close(b.quit)
+	b.wg.Wait()
+	return nil
+}
+
+func (b *Bridge) subscriptions() []string {
+	filters := []string{b.topic("+", "+", "set")}
+	if b.opts.HomeAssistant.Discovery && b.opts.HomeAssistant.StatusTopic != "" {
+		filters = append(filters, b.opts.HomeAssistant.StatusTopic)
+	}
+	return filters
+}
+
+// work is the loop.
+func (b *Bridge) work(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		b.beat.Store(now.Unix())
+		b.dispatch(now)
+		b.publishDue(now)
+		timer.Reset(max(0, b.wake(now).Sub(now)))
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-b.conn.Events():
+			b.event(e)
+		case r := <-b.results:
+			b.apply(r, time.Now())
+		case p := <-b.progress:
+			b.advance(p, time.Now())
+		case p := <-b.pictures:
+			b.keepPicture(p, time.Now())
+		case <-timer.C:
+		}
+	}
+}
+
+// wake returns when the loop has something to do that no event will tell.
+func (b *Bridge) wake(now time.Time) time.Time {
+	wake := b.ticked.Add(tick)
+	earlier := func(t time.Time) {
+		if !t.IsZero() && t.Before(wake) {
+			wake = t
+		}
+	}
+	earlier(b.publishAt)
+	earlier(b.reannounce)
+	for _, a := range b.accounts {
+		earlier(b.nextRead(a, now))
+	}
+	for _, c := range b.cars {
+		earlier(c.announce)
+		if now.Before(c.ClimateUntil) {
+			earlier(c.ClimateUntil)
+		}
+	}
+	return wake
+}
+
+// event takes what the connection to the broker tells.
+func (b *Bridge) event(e mqtt.Event) {
+	switch e := e.(type) {
+	case mqtt.Up:
+		b.log.Info().Msg("connected to the broker")
+		b.connected, b.downTold = true, false
+		b.publishEverything(time.Now())
+	case mqtt.Down:
+		if !b.downTold {
+			b.log.Warn().Err(e.Err).Str("hint", "check mqtt.url, username and password; trying again by itself").Msg("no connection to the broker")
+		}
+		b.downTold, b.connected = true, false
+		b.ready.Store(false)
+	case mqtt.Received:
+		b.receive(e)
+	}
+}
+
+// receive takes a message: Home Assistant's birth, or a command.
+func (b *Bridge) receive(m mqtt.Received) {
+	if m.Topic == b.opts.HomeAssistant.StatusTopic {
+		if string(m.Payload) == "online" && !m.Retained {
+			b.reannounce = m.At.Add(rand.N(birthSpread))
+		}
+		return
+	}
+	b.command(m)
+}
+
+// publishEverything tells the broker all it should hold: it may have lost it.
+// Availability comes last, so that nothing stale is shown as fresh.
+func (b *Bridge) publishEverything(now time.Time) {
+	b.announceBridge()
+	for _, c := range b.cars {
+		c.announced = ""
+		if c.announce.IsZero() && b.settled(c) {
+			b.announceCar(c)
+		}
+	}
+	topics := make([]string, 0, len(b.latest))
+	for t := range b.latest {
+		topics = append(topics, t)
+	}
+	slices.SortFunc(topics, func(x, y string) int {
+		last := func(t string) int { return strings.Count(t[max(0, len(t)-len("/availability")):], "/availability") }
+		if d := last(x) - last(y); d != 0 {
+			return d
+		}
+		return strings.Compare(x, y)
+	})
+	for _, c := range b.cars {
+		b.sendPictures(c)
+	}
+	for _, t := range topics {
+		b.send(t, []byte(b.latest[t]))
+	}
+	for _, c := range b.cars {
+		b.publishCar(c, now)
+	}
+	b.retain(b.topic("bridge", "availability"), "online")
+	b.checkReady()
+}
+
+// publishDue publishes what became due: changed documents, announcements, the
+// slow business of a tick.
+func (b *Bridge) publishDue(now time.Time) {
+	if !b.reannounce.IsZero() && !now.Before(b.reannounce) {
+		b.reannounce = time.Time{}
+		b.log.Info().Msg("home assistant started: publishing everything again")
+		b.publishEverything(now)
+	}
+	if !b.publishAt.IsZero() && !now.Before(b.publishAt) {
+		b.publishAt = time.Time{}
+		for _, c := range b.cars {
+			if c.dirty {
+				b.publishCar(c, now)
+			}
+		}
+		b.publishStatus(now)
+		b.checkReady()
+	}
+	for _, c := range b.cars {
+		if !c.ClimateUntil.IsZero() && !now.Before(c.ClimateUntil) {
+			c.ClimateUntil = time.Time{}
+			b.touch(c, now)
+		}
+		if !c.announce.IsZero() && !now.Before(c.announce) {
+			b.announceCar(c)
+		}
+	}
+	if now.Sub(b.ticked) >= tick || b.ticked.After(now) {
+		b.ticked = now
+		b.slow(now)
+	}
+}
+
+// slow is what can wait for a tick.
+func (b *Bridge) slow(now time.Time) {
+	for _, c := range b.cars {
+		b.checkAvailability(c, now)
+		if now.Sub(c.sent) >= heartbeat && !c.sent.IsZero() {
+			b.touch(c, now)
+		}
+	}
+	b.giveUpProofs(now)
+	b.publishStatus(now)
+	if now.Sub(b.saved) >= saveEvery || b.saved.After(now) {
+		b.save(now)
+	}
+}
+
+// touch has the document of a car looked at soon.
+func (b *Bridge) touch(c *car, now time.Time) {
+	c.dirty = true
+	if b.publishAt.IsZero() {
+		b.publishAt = now.Add(debounce)
+	}
+}
+
+func (b *Bridge) checkReady() {
+	for _, a := range b.accounts {
+		if len(a.wanted) == 0 && !a.listed && len(a.cars) == 0 {
+			return
+		}
+	}
+	for _, c := range b.cars {
+		if c.document == "" {
+			return
+		}
+	}
+	b.ready.Store(b.connected)
+}
+
+// topic joins the levels below the base topic.
+func (b *Bridge) topic(levels ...string) string {
+	return b.opts.MQTT.Topic + "/" + strings.Join(levels, "/")
+}
+
+// retain publishes a retained message, unless the broker holds it already.
+func (b *Bridge) retain(topic, payload string) {
+	if old, ok := b.latest[topic]; ok && old == payload {
+		return
+	}
+	b.latest[topic] = payload
+	b.send(topic, []byte(payload))
+}
+
+// send publishes a retained message. Without a connection it is kept back: all
+// is published again when there is one.
+func (b *Bridge) send(topic string, payload []byte) bool {
+	return b.connected && b.conn.Publish(mqtt.Message{Topic: topic, Payload: payload, Retain: true})
+}
+
+// tell publishes an event, which nobody keeps.
+func (b *Bridge) tell(topic string, payload map[string]any) {
+	if b.connected {
+		b.conn.Publish(mqtt.Message{Topic: topic, Payload: []byte(encode(payload))})
+	}
+}
+
+// goodbye publishes offline, saves and closes the connection.
+func (b *Bridge) goodbye() {
+	now := time.Now()
+	b.retain(b.topic("bridge", "availability"), "offline")
+	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	defer cancel()
+	b.conn.Flush(ctx)
+	b.conn.Close()
+	b.save(now)
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}
+
+// background runs f in a goroutine that Run waits for.
+func (b *Bridge) background(f func()) { b.wg.Go(f) }
+
+// deliver hands a value to the loop, or drops it when the loop has ended.
+func deliver[T any](b *Bridge, to chan<- T, v T) {
+	select {
+	case to <- v:
+	case <-b.quit:
+	}
+}
+
+// settled tells whether enough is known of a car to announce it: what was known
+// before a restart, or every resource tried once.
+func (b *Bridge) settled(c *car) bool {
+	return c.announced != "" || len(c.Proven) > 0 && c.model() != "" && c.restored() || len(c.tried) == len(volvo.Resources())
+}

@@ -1,0 +1,190 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+const (
+	maxPayload = 4 << 10
+	maxID      = 128
+)
+
+// request is a message on a /set topic, understood.
+type request struct {
+	value   string
+	id      string
+	at      time.Time // when the sender says it was sent, zero: it did not say
+	pin     string
+	runtime int // minutes, 0: not given
+}
+
+// parseRequest reads the bare word, or the JSON object of the contract. It takes
+// nothing that is not exactly one of them: a misspelt key must not start an
+// engine for longer than was meant.
+func parseRequest(payload []byte) (request, error) {
+	if len(payload) > maxPayload {
+		return request{}, fmt.Errorf("the payload is longer than %d bytes", maxPayload)
+	}
+	if payload[0] != '{' {
+		return request{value: string(payload)}, nil
+	}
+	fields, err := strictObject(payload)
+	if err != nil {
+		return request{}, err
+	}
+	var r request
+	for key, raw := range fields {
+		switch key {
+		case "value":
+			r.value, err = wordOrNumber(raw)
+		case "id":
+			if err = json.Unmarshal(raw, &r.id); err != nil || raw[0] != '"' || len(r.id) > maxID {
+				err = fmt.Errorf("id must be a text of at most %d characters", maxID)
+			}
+		case "at":
+			r.at, err = moment(raw)
+		case "pin":
+			if err = json.Unmarshal(raw, &r.pin); err != nil || raw[0] != '"' {
+				err = errors.New("pin must be a text")
+			}
+		case "runtimeMinutes":
+			r.runtime, err = wholeMinutes(string(raw))
+		default:
+			err = fmt.Errorf("unknown key %q; known are value, id, at, pin, runtimeMinutes", brief(key))
+		}
+		if err != nil {
+			return request{id: r.id}, err
+		}
+	}
+	if r.value == "" {
+		return r, errors.New(`the key "value" is missing`)
+	}
+	return r, nil
+}
+
+// strictObject reads one JSON object with no key twice and nothing behind it.
+func strictObject(payload []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(payload))
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("the payload is no JSON object")
+	}
+	fields := map[string]json.RawMessage{}
+	for d.More() {
+		token, err := d.Token()
+		key, ok := token.(string)
+		if err != nil || !ok {
+			return nil, errors.New("the payload is no JSON object")
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, errors.New("the payload is no JSON object")
+		}
+		if _, twice := fields[key]; twice {
+			return nil, fmt.Errorf("the key %q stands twice", brief(key))
+		}
+		fields[key] = raw
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("the payload is no JSON object")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something stands behind the JSON object")
+	}
+	return fields, nil
+}
+
+// wordOrNumber: Home Assistant sends a number entity's value as a number.
+func wordOrNumber(raw json.RawMessage) (string, error) {
+	var s string
+	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return s, nil
+	}
+	var n json.Number
+	if json.Unmarshal(raw, &n) == nil && raw[0] != 'n' && raw[0] != '"' {
+		return n.String(), nil
+	}
+	return "", errors.New("value must be a word or a number")
+}
+
+// moment reads unix seconds or RFC 3339.
+func moment(raw json.RawMessage) (time.Time, error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
+		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			return t, nil
+		}
+	}
+	var seconds float64
+	if json.Unmarshal(raw, &seconds) == nil && raw[0] != 'n' && seconds > 0 && seconds < 1e11 {
+		whole, part := math.Modf(seconds)
+		return time.Unix(int64(whole), int64(part*1e9)), nil
+	}
+	return time.Time{}, errors.New("at must be unix seconds or an RFC 3339 time")
+}
+
+var (
+	wholeNumber = regexp.MustCompile(`^(\d{1,2})(\.0+)?$`)
+	errMinutes  = errors.New("the engine runs for a whole number of minutes from 1 to 15")
+)
+
+// wholeMinutes reads a whole number from 1 to 15.
+func wholeMinutes(text string) (int, error) {
+	m := wholeNumber.FindStringSubmatch(text)
+	if m == nil {
+		return 0, errMinutes
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil || n < 1 || n > 15 {
+		return 0, errMinutes
+	}
+	return n, nil
+}
+
+// dedupe remembers what was asked for on the topics of a car.
+type dedupe struct {
+	ids  map[string]time.Time // topic and id
+	last map[string]plainSeen // topic
+}
+
+type plainSeen struct {
+	payload string
+	at      time.Time
+}
+
+const (
+	idWindow    = 10 * time.Minute
+	plainWindow = 5 * time.Second
+)
+
+// seen reports whether a message repeats an earlier one, and remembers it. A
+// message with an id repeats by its id, one without by being the same as the one
+// before it on the topic.
+func (d *dedupe) seen(entity, id, payload string, now time.Time) bool {
+	if d.ids == nil {
+		d.ids, d.last = map[string]time.Time{}, map[string]plainSeen{}
+	}
+	previous := d.last[entity]
+	d.last[entity] = plainSeen{payload, now}
+	if id == "" {
+		return previous.payload == payload && now.Sub(previous.at) < plainWindow
+	}
+	for key, at := range d.ids {
+		if now.Sub(at) >= idWindow {
+			delete(d.ids, key)
+		}
+	}
+	key := entity + "\x00" + id
+	_, twice := d.ids[key]
+	if !twice {
+		d.ids[key] = now
+	}
+	return twice
+}

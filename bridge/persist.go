@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"strings"
+	"time"
+
+	"volvobridge/volvo"
+)
+
+// The store's files. A car's holds its last readings and so its position: it is
+// for this process only.
+const (
+	carPrefix   = "car_"
+	imagePrefix = "image_"
+)
+
+func carFile(vin string) string { return carPrefix + strings.ToLower(vin) + ".json" }
+
+// restored tells whether the car was known before this process.
+func (c *car) restored() bool { return len(c.Snapshot) > 0 }
+
+// loadCar reads what was known of a car. A broken file is kept aside and named.
+func (b *Bridge) loadCar(c *car) {
+	data := b.opts.Store.Load(carFile(c.vin))
+	if data == nil {
+		return
+	}
+	m, err := loadMemory(data)
+	if err != nil {
+		b.log.Warn().Str("car", c.label).Str("hint", "the file was kept aside; all of it is read again from Volvo").Msg("the snapshot can't be read")
+		b.opts.Store.SetAside(carFile(c.vin))
+	}
+	c.memory = m
+}
+
+func (b *Bridge) saveCar(c *car) {
+	b.opts.Store.Save(carFile(c.vin), []byte(encode(c.memory)), true)
+}
+
+// save writes what may be lost without harm, now and then and at the end.
+func (b *Bridge) save(now time.Time) {
+	b.saved = now
+	for _, c := range b.cars {
+		if c.restored() || c.EngineRuntime != defaultRuntime {
+			b.saveCar(c)
+		}
+	}
+}
+
+func quotaFile(a *account) string { return "calls_" + a.label + ".json" }
+
+func (b *Bridge) loadQuota(a *account) {
+	data := b.opts.Store.Load(quotaFile(a))
+	if data == nil {
+		return
+	}
+	if err := a.quota.Load(data); err != nil {
+		b.log.Warn().Str("file", b.opts.Store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
+	}
+}
+
+func (b *Bridge) saveQuota(a *account) {
+	b.opts.Store.Save(quotaFile(a), a.quota.Save(), false)
+}
+
+func listFile(a *account) string { return "cars_" + a.label }
+
+// rememberCars keeps the list of an account's cars, so that a start in an outage
+// has them.
+func (b *Bridge) rememberCars(a *account) {
+	vins := make([]string, 0, len(a.cars))
+	for _, c := range a.cars {
+		vins = append(vins, c.vin)
+	}
+	b.opts.Store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), true)
+}
+
+func (b *Bridge) knownCars(a *account) []string {
+	var vins []string
+	for vin := range strings.FieldsSeq(string(b.opts.Store.Load(listFile(a)))) {
+		if volvo.ValidVIN(vin) {
+			vins = append(vins, vin)
+		}
+	}
+	return vins
+}

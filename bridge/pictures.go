@@ -1,0 +1,105 @@
+package bridge
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/mqtt"
+	"volvobridge/volvo"
+)
+
+// The two pictures of a car.
+const (
+	exterior = "exterior"
+	interior = "interior"
+)
+
+// pictureFields name the fields that hold a picture's address; Volvo's own pages
+// disagree on the second.
+var pictureFields = map[string][]string{
+	exterior: {"images.exteriorImageUrl"},
+	interior: {"images.internalImageUrl", "images.interiorImageUrl"},
+}
+
+// image is what is known of a fetched picture; its bytes are in the store.
+type image struct {
+	URL  string    `json:"url"`
+	Type string    `json:"type"`
+	At   time.Time `json:"at"`
+}
+
+// picture is the end of a fetch.
+type picture struct {
+	car   *car
+	kind  string
+	image image
+	data  []byte
+	err   error
+}
+
+func hasImage(kind string) func(*Bridge, *car) bool {
+	return func(_ *Bridge, c *car) bool { return c.Images[kind].Type != "" }
+}
+
+func imageFile(c *car, kind string) string { return imagePrefix + strings.ToLower(c.vin) + "_" + kind }
+
+// fetchPictures fetches what is new. It costs no call of the API's quota.
+func (b *Bridge) fetchPictures(c *car, now time.Time) {
+	for kind, fields := range pictureFields {
+		address := ""
+		for _, f := range fields {
+			if r := c.reading(volvo.Details, f); address == "" && r.HasValue() {
+				address = r.Value
+			}
+		}
+		if address == "" || c.Images[kind].URL == address || c.fetching[kind] {
+			continue
+		}
+		c.fetching[kind] = true
+		client := c.account.clients[0]
+		b.background(func() {
+			p := picture{car: c, kind: kind, image: image{URL: address, At: now}}
+			p.data, p.image.Type, p.err = client.Image(b.reading, address)
+			deliver(b, b.pictures, p)
+		})
+	}
+}
+
+// keepPicture stores a fetched picture, publishes it and announces it.
+func (b *Bridge) keepPicture(p picture, now time.Time) {
+	c := p.car
+	delete(c.fetching, p.kind)
+	if p.err != nil {
+		b.log.Debug().Str("car", c.label).Str("picture", p.kind).Err(p.err).Msg("no picture")
+		return
+	}
+	c.Images[p.kind] = p.image
+	b.opts.Store.Save(imageFile(c, p.kind), p.data, true)
+	b.saveCar(c)
+	b.sendPicture(c, p.kind)
+	b.prove(c)
+	b.announceSoon(c, now)
+}
+
+func (b *Bridge) sendPictures(c *car) {
+	for kind := range c.Images {
+		b.sendPicture(c, kind)
+	}
+}
+
+var errNoPicture = errors.New("the store lost the picture")
+
+// sendPicture publishes a picture from the store; it is too large to keep.
+func (b *Bridge) sendPicture(c *car, kind string) {
+	if !b.connected {
+		return
+	}
+	file := imageFile(c, kind)
+	b.conn.Publish(mqtt.Message{Topic: b.topic(c.slug, "image", kind), Retain: true, Load: func() ([]byte, error) {
+		if data := b.opts.Store.Load(file); data != nil {
+			return data, nil
+		}
+		return nil, errNoPicture
+	}})
+}

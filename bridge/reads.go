@@ -1,0 +1,377 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/schedule"
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+const (
+	patience   = time.Hour // without a good read, then a car is offline
+	missingFor = time.Hour // between the two looks that find a car gone
+	maxStrange = 100
+)
+
+// result is the end of a read.
+type result struct {
+	account  *account
+	key      schedule.Key
+	apiKey   int
+	readings volvo.Readings
+	vins     []string
+	err      error
+}
+
+// start loads what is known, makes the configured cars and plans the reads.
+func (b *Bridge) start(now time.Time) {
+	for i, o := range b.opts.Accounts {
+		label := o.Name
+		if label == "" {
+			label = fmt.Sprint("account", i+1)
+		}
+		a := newAccount(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
+		b.accounts = append(b.accounts, a)
+		b.loadQuota(a)
+		for _, v := range a.wanted {
+			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
+		}
+		if len(a.wanted) == 0 {
+			for _, vin := range b.knownCars(a) {
+				b.addCar(a, vin, "", now)
+			}
+		}
+		a.plan.AddList(now)
+	}
+	b.reopenCommands(now)
+	b.ticked, b.saved = now, now
+	b.publishStatus(now)
+}
+
+// addCar makes a car, with what was known of it before.
+func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
+	b.opts.Secret(vin)
+	c := &car{vin: vin, name: name, slug: b.slug(name, vin), account: a, memory: newMemory(),
+		tried: map[volvo.Resource]bool{}, fetching: map[string]bool{}, alive: now}
+	c.label = fmt.Sprint("car ", len(b.cars)+1)
+	if name != "" {
+		c.label = c.slug
+	}
+	b.loadCar(c)
+	b.cars = append(b.cars, c)
+	a.cars = append(a.cars, c)
+	b.bySlug[c.slug] = c
+	a.plan.Add(vin, volvo.Resources(), now)
+	c.online = "offline"
+	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
+		c.online, c.alive = "online", c.LastGood
+	}
+	b.retain(b.topic(c.slug, "availability"), c.online)
+	if c.restored() {
+		b.prove(c)
+		b.publishCar(c, now)
+	}
+	b.log.Info().Str("car", c.label).Msg("car found")
+	return c
+}
+
+// slug is the car's level in topics: its name's, else the VIN.
+func (b *Bridge) slug(name, vin string) string {
+	slug := discovery.Slug(name)
+	if slug == "" || slug == "bridge" {
+		return vin
+	}
+	if _, taken := b.bySlug[slug]; taken {
+		return slug + "_" + strings.ToLower(vin)
+	}
+	return slug
+}
+
+// nextRead returns when dispatch can start a read of the account, if no event
+// comes first.
+func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
+	urgentOnly := a.flying >= maxFlying || a.outage()
+	due, ok := a.plan.Wake(urgentOnly)
+	if a.outage() {
+		if !ok || a.probe.Before(due) {
+			due, ok = a.probe, a.flying == 0
+		}
+	}
+	if !ok {
+		return time.Time{}
+	}
+	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.calls.Wait(now, a.spare))} {
+		if gate.After(due) {
+			due = gate
+		}
+	}
+	// What was asked for waits for less; look again soon enough for it.
+	if urgent, ok := a.plan.Wake(true); ok && !a.blocked(now) && urgent.Before(due) {
+		due = urgent.Add(a.calls.Wait(now, 0))
+	}
+	if !due.After(now) { // could not be started now: something must change first
+		due = now.Add(100 * time.Millisecond)
+	}
+	return due
+}
+
+// dispatch starts every read that is due and allowed.
+func (b *Bridge) dispatch(now time.Time) {
+	for _, a := range b.accounts {
+		a.plan.Stretch(a.quota.Stretch(a.plan.PerDay(), now))
+		for b.dispatchOne(a, now) {
+		}
+	}
+}
+
+func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
+	if now.Before(a.paused) {
+		return false
+	}
+	urgentOnly := a.flying >= maxFlying || a.outage() || a.calls.Wait(now, a.spare) > 0
+	apiKey, polling := a.quota.Pick(now, false)
+	if !polling {
+		if apiKey, polling = a.quota.Pick(now, true); !polling {
+			return false
+		}
+		urgentOnly = true
+	}
+	if a.calls.Wait(now, 0) > 0 {
+		return false
+	}
+	key, _, ok := a.plan.Next(now, urgentOnly)
+	if !ok && a.outage() && a.flying == 0 && !now.Before(a.probe) {
+		key, ok = a.plan.Probe(now)
+	}
+	if !ok {
+		return false
+	}
+	if _, rejected := a.rejected[key.Resource.API()]; rejected && key.Resource.Known() {
+		b.tryDone(a, key)
+		a.plan.Done(key, now, schedule.Unsupported)
+		return true
+	}
+	a.calls.Count(now)
+	a.quota.Count(apiKey, now, false)
+	b.saveQuota(a)
+	a.flying++
+	b.background(func() { deliver(b, b.results, b.read(a, apiKey, key)) })
+	return true
+}
+
+// read does one GET, in a goroutine of its own.
+func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
+	r := result{account: a, key: key, apiKey: apiKey}
+	if key.Resource == schedule.List {
+		r.vins, r.err = a.clients[apiKey].Vehicles(b.reading)
+		return r
+	}
+	r.readings, r.err = a.clients[apiKey].Read(b.reading, key.Car, key.Resource)
+	return r
+}
+
+// apply takes the end of a read.
+func (b *Bridge) apply(r result, now time.Time) {
+	a := r.account
+	a.flying--
+	b.tryDone(a, r.key)
+	if r.err != nil {
+		b.readFailed(r, now)
+		b.publishStatusSoon(now)
+		return
+	}
+	if a.succeeded() {
+		a.plan.Retry(now)
+	}
+	a.plan.Done(r.key, now, schedule.Read)
+	if r.key.Resource == schedule.List {
+		b.listCars(a, r.vins, now)
+	} else if c := b.car(r.key.Car); c != nil {
+		b.keep(c, r.key.Resource, r.readings, now)
+	}
+	b.publishStatusSoon(now)
+}
+
+// keep puts an answer into the car's snapshot.
+func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, now time.Time) {
+	c.Snapshot[resource] = &answer{Readings: readings, Fetched: now.Truncate(time.Millisecond)}
+	c.LastGood, c.alive = now, now
+	switch resource {
+	case volvo.EnergyState:
+		c.settleFinish(now)
+	case volvo.EngineState:
+		if value, _ := engine(c.reading(volvo.EngineState, "engineStatus")); value == "ON" {
+			c.ClimateUntil = time.Time{} // driving ends the climate timer
+		}
+	case volvo.Details:
+		b.fetchPictures(c, now)
+	}
+	b.noteStrange(c, resource)
+	if b.prove(c) || resource == volvo.Details {
+		b.announceSoon(c, now)
+	}
+	b.confirm(c, resource, true, now)
+	b.checkAvailability(c, now)
+	b.touch(c, now)
+}
+
+// announceSoon plans the announcement: when the first look at the car is
+// complete, or a moment after news.
+func (b *Bridge) announceSoon(c *car, now time.Time) {
+	wait := settle
+	if !b.settled(c) {
+		wait = settleSweep
+	}
+	if c.announce.IsZero() {
+		c.announce = now.Add(wait)
+	}
+}
+
+// tryDone marks a resource as tried; after the last one of a new car there is no
+// reason to wait with the announcement.
+func (b *Bridge) tryDone(a *account, key schedule.Key) {
+	c := b.car(key.Car)
+	if c == nil || c.tried[key.Resource] {
+		return
+	}
+	c.tried[key.Resource] = true
+	if len(c.tried) == len(volvo.Resources()) && c.announced == "" && len(c.Proven) > 0 {
+		c.announce = time.Now().Add(2 * debounce)
+	}
+}
+
+// readFailed sorts a failure: what it says of the account, and when to try again.
+func (b *Bridge) readFailed(r result, now time.Time) {
+	a := r.account
+	if b.reading.Err() != nil {
+		return // we are stopping
+	}
+	fault, ok := errors.AsType[*volvo.Error](r.err)
+	if !ok {
+		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "read " + string(r.key.Resource)}
+	}
+	outcome := schedule.Failed
+	switch fault.Kind {
+	case volvo.ErrQuota:
+		a.quota.Spent(r.apiKey, now, fault.Wait)
+		b.saveQuota(a)
+		outcome = schedule.Postponed
+	case volvo.ErrRateLimited:
+		a.pause(fault, now)
+		outcome = schedule.Postponed
+	case volvo.ErrLogin:
+		a.reject(r.key.Resource, fault)
+		outcome = schedule.Unsupported
+	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
+		a.failures = 0
+		outcome = schedule.Unsupported
+	default:
+		a.failed(r.key.Resource, fault, now)
+	}
+	a.plan.Done(r.key, now, outcome)
+	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
+		b.confirm(c, r.key.Resource, false, now)
+	}
+	b.logFault(r, fault)
+}
+
+func (a *account) pause(fault *volvo.Error, now time.Time) {
+	wait := defaultPause
+	if fault.Wait > 0 {
+		wait = fault.Wait
+	}
+	a.paused = now.Add(wait)
+}
+
+func (a *account) reject(r volvo.Resource, fault *volvo.Error) {
+	api := r.API()
+	if r == schedule.List {
+		api = volvo.ConnectedVehicle
+	}
+	if _, known := a.rejected[api]; !known {
+		a.rejected[api] = fault.Text()
+	}
+}
+
+// logFault logs a failure at a level that fits: what heals by itself is told by
+// the change of the cloud's status, once.
+func (b *Bridge) logFault(r result, fault *volvo.Error) {
+	label := r.account.label
+	if c := b.car(r.key.Car); c != nil {
+		label = c.label
+	}
+	b.log.Debug().Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
+}
+
+// listCars takes the list of the account's cars: new ones join, and one that is
+// not listed twice, an hour apart, is gone.
+func (b *Bridge) listCars(a *account, vins []string, now time.Time) {
+	a.listed = true
+	listed := map[string]bool{}
+	for _, vin := range vins {
+		listed[strings.ToUpper(vin)] = true
+		if len(a.wanted) == 0 && b.car(vin) == nil {
+			b.addCar(a, vin, "", now)
+		}
+	}
+	for _, c := range a.cars {
+		switch {
+		case listed[strings.ToUpper(c.vin)]:
+			c.missing, c.gone = time.Time{}, false
+		case c.missing.IsZero():
+			c.missing = now
+			b.log.Warn().Str("car", c.label).Str("hint", "check the VIN, and that the car is linked to this Volvo ID").Msg("the account does not list this car")
+		case now.Sub(c.missing) >= missingFor-time.Minute:
+			c.gone = true
+		}
+		b.checkAvailability(c, now)
+	}
+	b.rememberCars(a)
+}
+
+func (b *Bridge) car(vin string) *car {
+	for _, c := range b.cars {
+		if strings.EqualFold(c.vin, vin) {
+			return c
+		}
+	}
+	return nil
+}
+
+// checkAvailability publishes whether the car is online: from its first good
+// read, until none was good for an hour or three planned gaps. While Volvo lets
+// us read nothing, that is not held against the car.
+func (b *Bridge) checkAvailability(c *car, now time.Time) {
+	if c.online == "online" && c.account.blocked(now) || c.alive.After(now) {
+		c.alive = now
+	}
+	limit := patience
+	if gap := c.account.plan.Shortest(c.vin); gap < math.MaxInt64/3 {
+		limit = max(limit, 3*gap)
+	}
+	online := "offline"
+	if !c.gone && !c.LastGood.IsZero() && now.Sub(c.alive) < limit {
+		online = "online"
+	}
+	if online != c.online {
+		c.online = online
+		b.log.Info().Str("car", c.label).Msg("car is " + online)
+	}
+	b.retain(b.topic(c.slug, "availability"), c.online)
+}
+
+// noteStrange counts what the table does not know.
+func (b *Bridge) noteStrange(c *car, resource volvo.Resource) {
+	for _, what := range c.strange(resource) {
+		if b.strange[what] || len(b.strange) >= maxStrange {
+			continue
+		}
+		b.strange[what] = true
+		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
+	}
+}

@@ -1,0 +1,192 @@
+package bridge
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"volvobridge/discovery"
+)
+
+const countersEvery = 5 * time.Minute
+
+// bridgeStatus is what was last published of the bridge itself.
+type bridgeStatus struct {
+	core     string // the part that goes out at once
+	counters string // the part that waits
+	told     time.Time
+	store    bool
+}
+
+// bridgeEntity is a row of the bridge's own table.
+type bridgeEntity struct {
+	id, platform, name                      string
+	class, unit, stateClass, category, icon string
+	options                                 []string
+	attributes                              bool
+}
+
+// bridgeEntities is the table of the bridge's own entities.
+var bridgeEntities = []bridgeEntity{
+	{id: "connection", platform: binarySensor, name: "Connection", class: "connectivity", category: diagnostic},
+	{id: "cloud_status", platform: sensor, name: "Cloud status", class: "enum", category: diagnostic, icon: "mdi:cloud-check-outline", options: cloudWords, attributes: true},
+	{id: "store_problem", platform: binarySensor, name: "Store", class: problem, category: diagnostic, icon: "mdi:harddisk"},
+	{id: "calls_today", platform: sensor, name: "Calls today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
+	{id: "calls_left", platform: sensor, name: "Calls left", stateClass: measurement, category: diagnostic, icon: "mdi:gauge"},
+	{id: "quota_resets", platform: sensor, name: "Quota resets", class: "timestamp", category: diagnostic},
+	{id: "commands_today", platform: sensor, name: "Commands today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
+	{id: "unknown_fields", platform: sensor, name: "Unknown fields", stateClass: measurement, category: diagnostic, icon: "mdi:help-circle-outline", attributes: true},
+	{id: "event", platform: "event", name: "Event", icon: "mdi:cloud-alert-outline"},
+}
+
+var bridgeEventTypes = []string{"login_required", "outage", "quota_refilled", "quota_spent", "recovered"}
+
+// publishStatusSoon has the bridge's own state looked at with the next documents.
+func (b *Bridge) publishStatusSoon(now time.Time) {
+	if b.publishAt.IsZero() {
+		b.publishAt = now.Add(debounce)
+	}
+}
+
+// publishStatus publishes the bridge's own state: what matters at once, the
+// counters every five minutes.
+func (b *Bridge) publishStatus(now time.Time) {
+	worst, advice := b.cloud(now)
+	problem := b.opts.Store.Problem() != nil
+	if problem != b.status.store {
+		b.status.store = problem
+		if problem {
+			b.log.Error().Err(b.opts.Store.Problem()).Str("hint", "make the store's disk writable or free some space; it is tried again every 10 s").Msg("the store can't be written")
+		} else {
+			b.log.Info().Msg("the store can be written again")
+		}
+	}
+	core := map[string]any{"connection": "ON", "cloud_status": worst, "store_problem": onOff(problem), "unknown_fields": len(b.strange)}
+	counters := b.counters(now)
+	same, sameCounters := encode(core), encode(counters)
+	due := now.Sub(b.status.told) >= countersEvery || b.status.told.IsZero() || b.status.told.After(now)
+	if same == b.status.core && (sameCounters == b.status.counters || !due) {
+		return
+	}
+	b.status.core, b.status.counters, b.status.told = same, sameCounters, now
+	maps.Copy(core, counters)
+	b.retain(b.topic("bridge", "state"), encode(core))
+	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": advice}))
+	b.retain(b.topic("bridge", "unknown_fields", "attributes"), encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.strange))...)}))
+}
+
+func onOff(on bool) string {
+	if on {
+		return "ON"
+	}
+	return "OFF"
+}
+
+// counters add up the keys of all accounts.
+func (b *Bridge) counters(now time.Time) map[string]any {
+	calls, left, commands := 0, 0, 0
+	var resets time.Time
+	for _, a := range b.accounts {
+		s := a.quota.State(now)
+		calls, left, commands = calls+s.Calls, left+s.Left, commands+s.Commands
+		if resets.IsZero() || s.Resets.Before(resets) {
+			resets = s.Resets
+		}
+	}
+	return map[string]any{"calls_today": calls, "calls_left": left, "commands_today": commands, "quota_resets": stamp(resets)}
+}
+
+// severity orders the statuses for a bridge with several accounts.
+var severity = []cloudStatus{cloudOK, cloudRateLimited, cloudQuota, cloudUnreachable, cloudOutage, cloudLogin}
+
+// cloud works out the status of every account, tells what changed, and returns
+// the worst with its advice.
+func (b *Bridge) cloud(now time.Time) (cloudStatus, any) {
+	worst, advice := cloudOK, ""
+	for _, a := range b.accounts {
+		if status := a.current(now); status != a.status {
+			old := a.status
+			a.status = status
+			b.cloudChanged(a, old, now)
+		}
+		if slices.Index(severity, a.status) > slices.Index(severity, worst) {
+			worst, advice = a.status, a.advice(now)
+		}
+	}
+	if advice == "" {
+		return worst, nil
+	}
+	return worst, advice
+}
+
+// cloudChanged logs a change, once, and tells it as an event.
+func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
+	var event string
+	switch a.status {
+	case cloudLogin:
+		event = "login_required"
+	case cloudQuota:
+		event = "quota_spent"
+	case cloudOutage, cloudUnreachable:
+		if old != cloudOutage && old != cloudUnreachable {
+			event = "outage"
+		}
+	case cloudOK, cloudRateLimited:
+		switch old {
+		case cloudQuota:
+			event = "quota_refilled"
+		case cloudOutage, cloudUnreachable:
+			event = "recovered"
+		}
+	}
+	line := b.log.Info()
+	switch a.status {
+	case cloudLogin:
+		line = b.log.Error()
+	case cloudOK:
+	default:
+		line = b.log.Warn()
+	}
+	if fault := a.lastFault; fault != nil && (a.status == cloudOutage || a.status == cloudUnreachable) {
+		line = line.Err(fault)
+	}
+	line.Str("account", a.label).Str("hint", a.advice(now)).Msg("cloud status: " + string(a.status))
+	if event != "" {
+		b.tell(b.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
+	}
+}
+
+// announceBridge tells Home Assistant of the bridge itself.
+func (b *Bridge) announceBridge() {
+	if !b.opts.HomeAssistant.Discovery {
+		return
+	}
+	const name = "Volvo bridge"
+	m := discovery.Message{
+		Device: discovery.Device{Identifiers: []string{b.ownID()}, Name: name, Manufacturer: "volvobridge",
+			Model: "MQTT bridge", SWVersion: b.opts.Version},
+		Origin: b.origin(), Components: map[string]discovery.Component{},
+	}
+	for _, e := range bridgeEntities {
+		k := discovery.Component{
+			Platform: e.platform, UniqueID: b.ownID() + "_" + e.id, DefaultEntityID: discovery.EntityID(e.platform, name, e.id),
+			Name: e.name, QoS: 1, DeviceClass: e.class, Unit: e.unit, StateClass: e.stateClass, EntityCategory: e.category, Icon: e.icon,
+			Options: e.options, StateTopic: b.topic("bridge", "state"), ValueTemplate: discovery.Value(e.id),
+			Availability: []discovery.Availability{{Topic: b.topic("bridge", "availability")}},
+		}
+		if e.attributes {
+			k.JSONAttributesTopic = b.topic("bridge", e.id, "attributes")
+		}
+		switch e.id {
+		case "connection": // shows off when the bridge is gone, where others are unavailable
+			k.StateTopic, k.ValueTemplate, k.Availability = b.topic("bridge", "availability"), "", nil
+			k.PayloadOn, k.PayloadOff = "online", "offline"
+		case "event":
+			k.StateTopic, k.ValueTemplate, k.EventTypes = b.topic("bridge", "event"), "", bridgeEventTypes
+		}
+		m.Components[e.id] = k
+	}
+	if payload, err := m.Payload(); err == nil {
+		b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()), payload)
+	}
+}
