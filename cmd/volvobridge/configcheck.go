@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+func newConfig() *cobra.Command {
+	parent := &cobra.Command{Use: "config", Short: "Look at a configuration"}
+	var file string
+	check := &cobra.Command{
+		Use: "check", Short: "Tell every problem of a configuration at once", Args: cobra.NoArgs,
+		Example: "  volvobridge config check -c config.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			if _, err := tlsConfig(cfg.MQTT); err != nil {
+				return &exitError{exitConfig, err}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), file+": ok")
+			return nil
+		},
+	}
+	configFlag(check, &file)
+	parent.AddCommand(check)
+	return parent
+}
+
+// check looks at what the values mean.
+func (s *source) check(cfg *Config) {
+	s.checkVolvo(&cfg.Volvo)
+	s.checkVehicles(cfg.Volvo.Vehicles)
+	s.checkMQTT(&cfg.MQTT)
+	s.checkHomeAssistant(cfg)
+	s.checkPolling(&cfg.Polling)
+	s.checkCommands(&cfg.Commands)
+	s.checkHTTP(&cfg.HTTP)
+	if cfg.Store == "" {
+		s.wrong("store", "must name a folder, such as data")
+	}
+	s.oneOf("log.level", cfg.Log.Level, "trace", "debug", "info", "warn", "error")
+	s.oneOf("log.format", cfg.Log.Format, "console", "json")
+}
+
+func (s *source) oneOf(key, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		s.wrong(key, "%q is not possible; one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (s *source) checkVolvo(v *VolvoConfig) {
+	switch {
+	case v.APIKey != "" && len(v.APIKeys) > 0:
+		s.wrong("volvo.api_keys", "is set beside api_key; keep one of the two")
+	case len(v.keys()) == 0:
+		s.wrong("volvo.api_key", "is missing; it is the VCC API key of your application on developer.volvocars.com")
+	case slices.Contains(v.keys(), ""):
+		s.wrong("volvo.api_keys", "holds an empty key; remove it")
+	}
+	if len(v.AccessToken) == 0 {
+		s.wrong("volvo.access_token", "is missing; it is a test token of the developer portal")
+	}
+	s.address("volvo.api_url", v.APIURL, "http", "https")
+}
+
+// address checks a URL of one of the schemes, without a user in it.
+func (s *source) address(key, value string, schemes ...string) {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
+		s.wrong(key, "%q is no address; it begins with %s:// and a host", value, strings.Join(schemes, "://, "))
+	case u.User != nil:
+		s.wrong(key, "holds a user; put it into the keys username and password")
+	}
+}
+
+func (s *source) checkVehicles(vehicles []VehicleConfig) {
+	vins, slugs := map[string]bool{}, map[string]bool{}
+	for i, v := range vehicles {
+		key := fmt.Sprintf("volvo.vehicles[%d]", i)
+		vin, slug := strings.ToUpper(v.VIN), discovery.Slug(v.Name)
+		switch {
+		case !volvo.ValidVIN(vin):
+			s.wrong(key+".vin", "is no VIN; it has 17 letters and digits")
+		case vins[vin]:
+			s.wrong(key+".vin", "stands twice; remove one")
+		}
+		switch {
+		case v.Name != "" && slug == "":
+			s.wrong(key+".name", "%q has no letter or digit that can be part of a topic; add one", v.Name)
+		case slug == "bridge":
+			s.wrong(key+".name", "%q is taken by the bridge's own topics; choose another", v.Name)
+		case slug != "" && slugs[slug]:
+			s.wrong(key+".name", "%q gives the same topics as another car; choose another", v.Name)
+		}
+		vins[vin], slugs[slug] = true, true
+	}
+}
+
+var (
+	clientIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	pinPattern      = regexp.MustCompile(`^\d{4,8}$`)
+)
+
+func (s *source) checkMQTT(m *MQTTConfig) {
+	s.address("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
+	if !clientIDPattern.MatchString(m.ClientID) {
+		s.wrong("mqtt.client_id", "%q is not possible; letters, digits, _ and - are", m.ClientID)
+	}
+	s.topic("mqtt.topic", m.Topic)
+	if (m.CertFile == "") != (m.KeyFile == "") {
+		s.wrong("mqtt.cert_file", "and mqtt.key_file belong together; set both or none")
+	}
+	if m.Password != "" && m.Username == "" {
+		s.wrong("mqtt.username", "is missing; a password alone is not sent")
+	}
+}
+
+func (s *source) topic(key, value string) {
+	if value == "" || strings.ContainsAny(value, "+#\x00") || strings.HasPrefix(value, "/") || strings.HasSuffix(value, "/") || strings.HasPrefix(value, "$") {
+		s.wrong(key, "%q can't be a topic; use levels like home/volvo, without +, # and a / at either end", value)
+	}
+}
+
+func (s *source) checkHomeAssistant(cfg *Config) {
+	if !cfg.HomeAssistant.Discovery {
+		return
+	}
+	s.topic("home_assistant.prefix", cfg.HomeAssistant.Prefix)
+	if cfg.HomeAssistant.StatusTopic != "" {
+		s.topic("home_assistant.status_topic", cfg.HomeAssistant.StatusTopic)
+	}
+	if cfg.MQTT.Topic == cfg.HomeAssistant.Prefix {
+		s.wrong("mqtt.topic", "is home_assistant.prefix; states and discovery need a topic each")
+	}
+}
+
+func (s *source) checkPolling(p *PollingConfig) {
+	s.oneOf("polling.profile", p.Profile, "fixed")
+	if p.DailyQuota < 1 {
+		s.wrong("polling.daily_quota", "must be at least 1; Volvo gives 10000")
+	}
+	if p.Reserve < 0 || p.Reserve >= max(1, p.DailyQuota) {
+		s.wrong("polling.reserve", "must be from 0 to less than daily_quota")
+	}
+	if p.PerMinute < 1 {
+		s.wrong("polling.per_minute", "must be at least 1; Volvo's limit is 100")
+	}
+	if p.MinInterval < time.Second {
+		s.wrong("polling.min_interval", "must be at least 1s")
+	}
+	var names []string
+	for _, r := range volvo.Resources() {
+		names = append(names, string(r))
+	}
+	for r, d := range p.Intervals {
+		key := join("polling.intervals", string(r))
+		if !r.Known() {
+			s.add(s.at(key), "", "unknown resource %q in polling.intervals%s", string(r), suggest(string(r), names))
+		} else if d < time.Second {
+			s.wrong(key, "must be at least 1s")
+		}
+	}
+}
+
+func (s *source) checkCommands(c *CommandsConfig) {
+	var names []string
+	for _, command := range volvo.AllCommands() {
+		names = append(names, string(command))
+	}
+	for i, command := range c.Allow {
+		if !command.Known() {
+			key := fmt.Sprintf("commands.allow[%d]", i)
+			s.add(s.at(key), "commands.allow", "there is no command %q%s", string(command), suggest(string(command), names))
+		}
+	}
+	if c.PIN != "" && !pinPattern.MatchString(c.PIN) {
+		s.wrong("commands.pin", "must be 4 to 8 digits; in quotes, if it begins with 0")
+	}
+	if c.MaxAge < time.Second {
+		s.wrong("commands.max_age", "must be at least 1s")
+	}
+	if c.PerMinute < 1 {
+		s.wrong("commands.per_minute", "must be at least 1; Volvo's limit is 10")
+	}
+	if c.Timeout < time.Second {
+		s.wrong("commands.timeout", "must be at least 1s; Volvo takes up to 150s")
+	}
+}
+
+func (s *source) checkHTTP(h *HTTPConfig) {
+	if h.Listen == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(h.Listen)
+	if err != nil || port == "" {
+		s.wrong("http.listen", "%q is no address; write host:port, such as 127.0.0.1:8099, or leave it empty", h.Listen)
+		return
+	}
+	ip := net.ParseIP(host)
+	if h.Password == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)
+	}
+}

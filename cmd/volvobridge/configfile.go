@@ -1,0 +1,383 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"volvobridge/volvo"
+)
+
+const envPrefix = "VOLVOBRIDGE_"
+
+// problems is everything that is wrong with a configuration.
+type problems []string
+
+func (p problems) Error() string { return strings.Join(p, "\n") }
+
+// source reads a configuration and remembers where each key was set.
+type source struct {
+	where    map[string]string // key: "line 12" or a variable's name
+	problems problems
+}
+
+// loadConfig reads a file and the environment. The error holds every problem.
+func loadConfig(file string) (Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; copy config.example.yaml and fill it in", file, err)}
+	}
+	cfg, err := parseConfig(data, os.Environ())
+	if err != nil {
+		return Config{}, &exitError{exitConfig, fmt.Errorf("%s:\n%w", file, err)}
+	}
+	return cfg, nil
+}
+
+// parseConfig reads YAML and variables over the defaults.
+func parseConfig(data []byte, environ []string) (Config, error) {
+	cfg := defaults()
+	s := &source{where: map[string]string{}}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var root yaml.Node
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF): // an empty file is all defaults
+	case err != nil:
+		return cfg, problems{strings.TrimPrefix(err.Error(), "yaml: ") + ": the file is no YAML; look at the indentation and the quotes near there"}
+	default:
+		s.node(root.Content[0], reflect.ValueOf(&cfg).Elem(), "")
+		if decoder.Decode(new(yaml.Node)) == nil {
+			s.add("line 1", "", "the file holds more than one YAML document; keep one")
+		}
+	}
+	s.environment(&cfg, environ)
+	if len(s.problems) == 0 || !s.unreadable() {
+		s.check(&cfg)
+	}
+	if len(s.problems) > 0 {
+		return cfg, s.problems
+	}
+	return cfg, nil
+}
+
+// unreadable: nothing was understood, so nothing more is worth saying.
+func (s *source) unreadable() bool { return len(s.where) == 0 && len(s.problems) > 0 }
+
+func (s *source) add(where, key, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if key != "" {
+		text = key + ": " + text
+	}
+	s.problems = append(s.problems, where+": "+text)
+}
+
+// at tells where a key was set, or where it would belong.
+func (s *source) at(key string) string {
+	for k := key; k != ""; {
+		if w, ok := s.where[k]; ok {
+			return w
+		}
+		i := strings.LastIndexAny(k, ".[")
+		if i < 0 {
+			break
+		}
+		k = k[:i]
+	}
+	return "line 1"
+}
+
+func (s *source) wrong(key, format string, args ...any) { s.add(s.at(key), key, format, args...) }
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	tokenType    = reflect.TypeFor[AccessToken]()
+)
+
+// node decodes one node into one field.
+func (s *source) node(n *yaml.Node, v reflect.Value, key string) {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if key != "" && !strings.HasPrefix(s.where[key], envPrefix) {
+		s.where[key] = fmt.Sprintf("line %d", n.Line)
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return // the key without a value: the default
+	}
+	switch {
+	case v.Type() == tokenType:
+		s.token(n, v, key)
+	case v.Type() == durationType:
+		s.duration(n, v, key)
+	case v.Kind() == reflect.Struct:
+		s.mapping(n, v, key)
+	case v.Kind() == reflect.Slice:
+		s.list(n, v, key)
+	case v.Kind() == reflect.Map:
+		s.table(n, v, key)
+	default:
+		s.scalar(n, v, key)
+	}
+}
+
+// fields lists the keys of a struct with the index of each.
+func fields(t reflect.Type) ([]string, map[string]int) {
+	var names []string
+	index := map[string]int{}
+	for i := range t.NumField() {
+		name := t.Field(i).Tag.Get("yaml")
+		names = append(names, name)
+		index[name] = i
+	}
+	return names, index
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		s.wrong(key, "must be keys with values, not %s", kindName(n))
+		return
+	}
+	names, index := fields(v.Type())
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name := n.Content[i].Value
+		field, known := index[name]
+		line := fmt.Sprintf("line %d", n.Content[i].Line)
+		switch {
+		case !known:
+			s.add(line, "", "unknown key %q%s%s", name, in(key), suggest(name, names))
+		case seen[name]:
+			s.add(line, "", "the key %q stands twice%s; remove one", name, in(key))
+		default:
+			seen[name] = true
+			s.node(n.Content[i+1], v.Field(field), join(key, name))
+		}
+	}
+}
+
+func in(key string) string {
+	if key == "" {
+		return ""
+	}
+	return " in " + key
+}
+
+func (s *source) list(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.SequenceNode {
+		s.wrong(key, "must be a list, such as [a, b], not %s", kindName(n))
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		s.node(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+	}
+}
+
+func (s *source) table(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		s.wrong(key, "must be keys with values, such as {doors: 60s}, not %s", kindName(n))
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		item := reflect.New(v.Type().Elem()).Elem()
+		s.node(n.Content[i+1], item, join(key, n.Content[i].Value))
+		v.SetMapIndex(reflect.ValueOf(n.Content[i].Value).Convert(v.Type().Key()), item)
+	}
+}
+
+func (s *source) scalar(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.ScalarNode {
+		s.wrong(key, "must be one value, not %s", kindName(n))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(n.Value)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(n.Value)
+		if err != nil {
+			s.wrong(key, "%q is neither true nor false", n.Value)
+		}
+		v.SetBool(b)
+	case reflect.Int:
+		i, err := strconv.Atoi(strings.ReplaceAll(n.Value, "_", ""))
+		if err != nil {
+			s.wrong(key, "%q is no whole number", n.Value)
+		}
+		v.SetInt(int64(i))
+	}
+}
+
+func (s *source) duration(n *yaml.Node, v reflect.Value, key string) {
+	d, err := time.ParseDuration(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		s.wrong(key, "%q is no duration; write it like 30s, 5m or 24h", n.Value)
+		return
+	}
+	v.SetInt(int64(d))
+}
+
+// token reads one token for all APIs, or a mapping of API to token.
+func (s *source) token(n *yaml.Node, v reflect.Value, key string) {
+	token := AccessToken{}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		for _, api := range volvo.APIs() {
+			if n.Value != "" {
+				token[api] = n.Value
+			}
+		}
+	case yaml.MappingNode:
+		var names []string
+		for _, api := range volvo.APIs() {
+			names = append(names, string(api))
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			name := n.Content[i].Value
+			if !slices.Contains(names, name) {
+				s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "unknown key %q in %s%s", name, key, suggest(name, names))
+				continue
+			}
+			token[volvo.API(name)] = n.Content[i+1].Value
+		}
+	default:
+		s.wrong(key, "must be a token, or {connected_vehicle: .., energy: .., location: ..}")
+	}
+	v.Set(reflect.ValueOf(token))
+}
+
+func kindName(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys with values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
+
+// environment sets keys from variables: a key's own, or a file's name in the
+// variable with _FILE behind it.
+func (s *source) environment(cfg *Config, environ []string) {
+	variables := map[string]string{}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, envPrefix) {
+			variables[name] = value
+		}
+	}
+	var known []string
+	leaves(reflect.ValueOf(cfg).Elem(), "", func(key string, v reflect.Value) {
+		name := envName(key)
+		known = append(known, name)
+		value, set := variables[name]
+		file, fromFile := variables[name+"_FILE"]
+		delete(variables, name)
+		delete(variables, name+"_FILE")
+		switch {
+		case set && fromFile:
+			s.add(name, key, "is set twice, by %s and by %s_FILE; keep one", name, name)
+			return
+		case fromFile:
+			data, err := os.ReadFile(file)
+			if err != nil {
+				s.add(name+"_FILE", key, "the file can't be read: %v", err)
+				return
+			}
+			name, value, set = name+"_FILE", strings.TrimRight(string(data), "\r\n"), true
+		}
+		if set {
+			s.where[key] = name
+			s.variable(name, value, v, key)
+		}
+	})
+	for name := range variables {
+		s.add(name, "", "there is no such key%s", suggest(name, known))
+	}
+	slices.Sort(s.problems[len(s.problems)-len(variables):])
+}
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// variable decodes a variable's text: lists and mappings are YAML.
+func (s *source) variable(name, value string, v reflect.Value, key string) {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+	structured := v.Kind() == reflect.Slice || v.Kind() == reflect.Map && (v.Type() != tokenType || strings.HasPrefix(strings.TrimSpace(value), "{"))
+	if structured {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(value), &doc); err != nil || len(doc.Content) == 0 {
+			s.add(name, key, "must be YAML text, such as [a, b] or {a: b}")
+			return
+		}
+		n = doc.Content[0]
+	}
+	s.node(n, v, key)
+}
+
+// leaves visits every key that has a value of its own.
+func leaves(v reflect.Value, key string, visit func(string, reflect.Value)) {
+	if v.Kind() != reflect.Struct {
+		visit(key, v)
+		return
+	}
+	names, index := fields(v.Type())
+	for _, name := range names {
+		leaves(v.Field(index[name]), join(key, name), visit)
+	}
+}
+
+// suggest finds the known name that was probably meant.
+func suggest(name string, known []string) string {
+	best, distance := "", 1+len(name)/3
+	for _, k := range known {
+		if d := edits(name, k); d <= distance {
+			best, distance = k, d-1
+		}
+	}
+	if best == "" {
+		if len(known) > 12 {
+			return "; see config.example.yaml for all keys"
+		}
+		return "; known are " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// edits is the Levenshtein distance.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := last
+			if a[i] != b[j] {
+				change++
+			}
+			last = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

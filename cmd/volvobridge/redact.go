@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"io"
+	"regexp"
+	"slices"
+	"sync"
+)
+
+// redactor is the last thing before the log's bytes leave the program: it masks
+// every secret it was told of, and what looks like one.
+type redactor struct {
+	out io.Writer
+
+	mu      sync.RWMutex
+	secrets [][]byte // longest first: one may hold another
+}
+
+const minSecret = 4 // shorter texts would mask half the log
+
+var (
+	mask = []byte("***")
+	// A VIN, a JSON web token, a key of 32 hex digits, a position.
+	vinLike  = regexp.MustCompile(`\b[A-HJ-NPR-Za-hj-npr-z0-9]{17}\b`)
+	jwtLike  = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
+	keyLike  = regexp.MustCompile(`\b[0-9a-fA-F]{32}\b`)
+	spotLike = regexp.MustCompile(`-?\b\d{1,3}\.\d{5,}\b`)
+	hasDigit = regexp.MustCompile(`[0-9]`)
+)
+
+func newRedactor(out io.Writer) *redactor { return &redactor{out: out} }
+
+// secret adds a text that must never be seen, in either letter case.
+func (r *redactor) secret(s string) {
+	if len(s) < minSecret {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, form := range [][]byte{[]byte(s), bytes.ToLower([]byte(s)), bytes.ToUpper([]byte(s))} {
+		if !slices.ContainsFunc(r.secrets, func(known []byte) bool { return bytes.Equal(known, form) }) {
+			r.secrets = append(r.secrets, form)
+		}
+	}
+	slices.SortFunc(r.secrets, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
+}
+
+// Write masks one line and passes it on. It reports the length that it was given.
+func (r *redactor) Write(line []byte) (int, error) {
+	if _, err := r.out.Write(r.redact(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+func (r *redactor) redact(line []byte) []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	masked := line
+	for _, s := range r.secrets {
+		masked = bytes.ReplaceAll(masked, s, mask)
+	}
+	masked = jwtLike.ReplaceAll(masked, mask)
+	masked = keyLike.ReplaceAll(masked, mask)
+	masked = spotLike.ReplaceAll(masked, mask)
+	return vinLike.ReplaceAllFunc(masked, func(word []byte) []byte {
+		if hasDigit.Match(word) { // a word of 17 letters is no VIN
+			return mask
+		}
+		return word
+	})
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes of the contract.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitConfig  = 2
+)
+
+// exitError ends the program with a code; the text is for a person.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// run is the program: it returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, err)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return exitConfig // cobra's own: a wrong command line
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "volvobridge",
+		Short: "Brings Volvos into Home Assistant over MQTT",
+		Long: `volvobridge reads your Volvo from Volvo's cloud, publishes it to MQTT with Home
+Assistant discovery, and runs commands that come over MQTT.`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.AddCommand(newRun(), newConfig(), newHealthcheck(), newVersion())
+	return root
+}
+
+// configFlag adds -c to a command.
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "config", "c", "config.yaml", "the configuration `file`")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // for the shell's completion only
+}

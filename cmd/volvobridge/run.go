@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"volvobridge/bridge"
+	"volvobridge/bridge/schedule"
+	"volvobridge/bridge/store"
+	"volvobridge/bridge/web"
+	"volvobridge/volvo"
+)
+
+func newRun() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the bridge", Args: cobra.NoArgs,
+		Long:    "Runs the bridge until it gets SIGTERM or SIGINT.",
+		Example: "  volvobridge run -c config.yaml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			return runBridge(cmd.Context(), cfg, cmd.ErrOrStderr())
+		},
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+// runBridge builds everything of the configuration and runs it.
+func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
+	redact := newRedactor(stderr)
+	log := newLog(cfg.Log, redact)
+	tellSecrets(cfg, redact)
+	tlsCfg, err := tlsConfig(cfg.MQTT)
+	if err != nil {
+		return &exitError{exitConfig, err}
+	}
+	st, err := store.Open(cfg.Store)
+	if err != nil {
+		return &exitError{exitFailure, err}
+	}
+	for _, aside := range st.Notes() {
+		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
+	}
+	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg))
+	stop, err := serve(cfg.HTTP, b, log)
+	if err != nil {
+		return &exitError{exitFailure, errors.Join(err, st.Close())}
+	}
+	v, _ := buildVersion()
+	log.Info().Str("version", v).Msg("started")
+	err = b.Run(ctx)
+	stop()
+	log.Info().Msg("stopped")
+	if err = errors.Join(err, st.Close()); err != nil {
+		return &exitError{exitFailure, err}
+	}
+	return nil
+}
+
+func newLog(cfg LogConfig, out io.Writer) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.Level)
+	if err != nil {
+		level = zerolog.InfoLevel // checked with the configuration
+	}
+	if cfg.Format == "console" {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: os.Getenv("NO_COLOR") != "" || !terminal()}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}
+
+// terminal tells whether the log goes to a person's screen.
+func terminal() bool {
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func tellSecrets(cfg Config, redact *redactor) {
+	for _, key := range cfg.Volvo.keys() {
+		redact.secret(key)
+	}
+	for _, token := range cfg.Volvo.AccessToken {
+		redact.secret(token)
+	}
+	for _, v := range cfg.Volvo.Vehicles {
+		redact.secret(v.VIN)
+	}
+	for _, s := range []string{cfg.MQTT.Password, cfg.HTTP.Password, cfg.Commands.PIN} {
+		redact.secret(s)
+	}
+}
+
+func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config) bridge.Options {
+	v, _ := buildVersion()
+	return bridge.Options{
+		Accounts: []bridge.Account{account(cfg)},
+		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
+			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
+		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic},
+		Polling: bridge.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
+			Rules: schedule.Rules{Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
+		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
+			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
+		Store: st, Log: log, Secret: redact.secret, Version: v,
+	}
+}
+
+// account makes a client for each API key; they share connections and tokens.
+func account(cfg Config) bridge.Account {
+	transport := volvo.NewTransport()
+	transport.Proxy = http.ProxyFromEnvironment
+	tokens := volvo.NewStaticTokens(cfg.Volvo.AccessToken)
+	v, _ := buildVersion()
+	var a bridge.Account
+	for _, key := range cfg.Volvo.keys() {
+		a.Clients = append(a.Clients, volvo.New(volvo.Options{URL: cfg.Volvo.APIURL, Key: key, Tokens: tokens,
+			CommandTimeout: cfg.Commands.Timeout, Transport: transport, UserAgent: "volvobridge/" + v}))
+		sum := sha256.Sum256([]byte(key))
+		a.KeyIDs = append(a.KeyIDs, hex.EncodeToString(sum[:6]))
+	}
+	for _, vehicle := range cfg.Volvo.Vehicles {
+		a.Vehicles = append(a.Vehicles, bridge.Vehicle{VIN: vehicle.VIN, Name: vehicle.Name})
+	}
+	return a
+}
+
+// tlsConfig reads the broker's CA and our certificate.
+func tlsConfig(m MQTTConfig) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if m.CAFile != "" {
+		pem, err := os.ReadFile(m.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("mqtt.ca_file can't be read: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("mqtt.ca_file: %s holds no certificate in PEM", m.CAFile)
+		}
+	}
+	if m.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("mqtt.cert_file and mqtt.key_file can't be used: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+// serve starts the web server, if there is to be one, and returns its stop.
+func serve(cfg HTTPConfig, b *bridge.Bridge, log zerolog.Logger) (func(), error) {
+	if cfg.Listen == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
+	}
+	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.Hosts}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("the web server ended")
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx) // what is not done by then is cut
+		<-done
+	}, nil
+}
