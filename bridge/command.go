@@ -78,7 +78,7 @@ type order struct {
 	status  Status
 	seq     int64 // in the journal
 	arrived time.Time
-	proof   *readback
+	proof   *readback // set when its state is read back
 }
 
 // refusal says why no POST is made.
@@ -283,7 +283,7 @@ func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 		"invokeStatus": o.status.InvokeStatus, "message": o.status.Message, "reason": o.status.Reason, "advice": o.status.Advice,
 		"confirmed": o.status.Confirmed,
 	})
-	if o.status.Command != nil {
+	if o.command != "" { // what changes only the bridge is no command to the car
 		status := o.status
 		c.LastCommand = &status
 	}

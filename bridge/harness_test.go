@@ -145,13 +145,28 @@ func (r *rig) document(topic string) map[string]any {
 	return d
 }
 
-// command publishes to a /set topic and returns the status that follows.
+// command publishes to a /set topic and returns the last status of that message:
+// the read-back of an earlier one may be told on the same topic.
 func (r *rig) command(topic, payload string) map[string]any {
 	r.Helper()
+	sent := time.Now()
 	r.broker.Publish(base+"/"+topic+"/set", payload, false)
 	time.Sleep(time.Second)
 	synctest.Wait()
-	return r.document(topic + "/status")
+	var last map[string]any
+	for _, m := range r.broker.Log() {
+		var s map[string]any
+		if m.Topic != base+"/"+topic+"/status" || json.Unmarshal([]byte(m.Payload), &s) != nil {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339Nano, s["requestedAt"].(string)); err == nil && !at.Before(sent) {
+			last = s
+		}
+	}
+	if last == nil {
+		r.Fatalf("no status for %s %s", topic, payload)
+	}
+	return last
 }
 
 // warnings are the lines of the log at warn and above.

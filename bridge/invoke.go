@@ -17,14 +17,14 @@ import (
 type commandQueue struct {
 	running   *order
 	waiting   *order
-	proving   *order // whose state is being read back
+	proving   map[volvo.Resource]*order // whose state is being read back, by what shows it
 	pinWrong  int
 	pinLocked time.Time
 }
 
 // moving is the lock's word while a command is under way, else empty.
 func (q *commandQueue) moving() string {
-	for _, o := range []*order{q.running, q.proving} {
+	for _, o := range []*order{q.running, q.proving[volvo.Doors]} {
 		if o == nil {
 			continue
 		}
@@ -120,7 +120,9 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	a.quota.Count(apiKey, now, true)
 	b.saveQuota(a)
 	o.car.commands.running = o
-	o.car.commands.drop()
+	if proof := readbackOf(o.command); proof != nil {
+		delete(o.car.commands.proving, proof.resource) // it would find what this one does
+	}
 	b.change(o, sending, now)
 	status := o.status
 	b.background(func() {
@@ -189,10 +191,8 @@ func (b *Bridge) advance(p progress, now time.Time) {
 		status = invoked(o, p.answer, now)
 	}
 	b.assumeClimate(o, status, now)
-	if o.proof = readbackOf(o.command); o.proof != nil && status != failed && status != refused {
-		o.proof.from, o.proof.ready = now, now
-		c.commands.proving = o
-		b.askProof(o)
+	if status != failed && status != refused {
+		b.readBack(o, now)
 	}
 	b.change(o, status, now)
 	b.journal(o)
@@ -329,6 +329,20 @@ func (b *Bridge) assumeClimate(o *order, status string, now time.Time) {
 // climateRuns is how long a car heats or cools after a start.
 const climateRuns = 30 * time.Minute
 
+// readBack begins to look for what the command should have changed.
+func (b *Bridge) readBack(o *order, now time.Time) {
+	if o.proof = readbackOf(o.command); o.proof == nil {
+		return
+	}
+	o.proof.from = now
+	q := &o.car.commands
+	if q.proving == nil {
+		q.proving = map[volvo.Resource]*order{}
+	}
+	q.proving[o.proof.resource] = o
+	b.askProof(o)
+}
+
 // askProof plans the next read-back.
 func (b *Bridge) askProof(o *order) {
 	p := o.proof
@@ -336,15 +350,11 @@ func (b *Bridge) askProof(o *order) {
 	o.car.account.plan.Ask(schedule.Key{Car: o.car.vin, Resource: p.resource}, p.ready)
 }
 
-// drop ends the read-back of an earlier command: the new one changes what it
-// would find.
-func (q *commandQueue) drop() { q.proving = nil }
-
 // confirm looks at the end of a read of the resource that proves a command; a
 // read that failed shows nothing.
 func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Time) {
-	o := c.commands.proving
-	if o == nil || o.proof.resource != resource || now.Before(o.proof.ready) {
+	o := c.commands.proving[resource]
+	if o == nil || now.Before(o.proof.ready) {
 		return
 	}
 	p := o.proof
@@ -360,7 +370,7 @@ func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Ti
 }
 
 func (b *Bridge) confirmed(o *order, yes bool, now time.Time) {
-	o.car.commands.proving = nil
+	delete(o.car.commands.proving, o.proof.resource)
 	o.status.Confirmed = &yes
 	event := "command_confirmed"
 	if !yes {
@@ -373,11 +383,11 @@ func (b *Bridge) confirmed(o *order, yes bool, now time.Time) {
 // giveUpProofs ends read-backs whose reads can't be made, as in a rate limit.
 func (b *Bridge) giveUpProofs(now time.Time) {
 	for _, c := range b.cars {
-		o := c.commands.proving
-		if o == nil || now.Sub(o.proof.from) < readbackAfter[len(readbackAfter)-1]+tick {
-			continue
+		for _, o := range c.commands.proving {
+			if now.Sub(o.proof.from) >= readbackAfter[len(readbackAfter)-1]+tick {
+				b.confirmed(o, false, now)
+			}
 		}
-		b.confirmed(o, false, now)
 	}
 }
 
@@ -402,11 +412,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		o.status.Advice = new("The bridge was interrupted while this was under way; look before trying again.")
 		b.change(o, unknown, now)
 		b.journal(o)
-		if o.proof = readbackOf(o.command); o.proof != nil {
-			o.proof.from = now
-			c.commands.proving = o
-			b.askProof(o)
-		}
+		b.readBack(o, now)
 	}
 }
 
