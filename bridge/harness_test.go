@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -26,8 +27,10 @@ import (
 )
 
 const (
-	base = "volvo"
-	vin  = "YV1ABCDEFG1234567"
+	base   = "volvo"
+	apiKey = "simulated-vcc-api-key"
+	token  = "simulated-access-token"
+	vin    = "YV1ABCDEFG1234567"
 )
 
 // through answers requests with a handler, without a network.
@@ -38,11 +41,26 @@ func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body = http.NoBody
 	}
 	w := httptest.NewRecorder()
-	t.handler.ServeHTTP(w, r)
+	if err := serve(t.handler, w, r); err != nil {
+		return nil, err
+	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	return w.Result(), nil
+}
+
+// serve turns an aborted answer into a lost connection.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			err = io.EOF
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return nil
 }
 
 // rig is a bridge in a bubble, with a broker and a cloud.
@@ -78,8 +96,8 @@ var allAllowed = volvo.AllCommands()
 // newRig configures a bridge for a cloud; start runs it.
 func newRig(t *testing.T, cloud http.Handler, vehicles ...bridge.Vehicle) *rig {
 	r := &rig{T: t, broker: mqtttest.New(), dir: filepath.Join(t.TempDir(), "data"), log: &lockedBuffer{}}
-	client := volvo.New(volvo.Options{URL: "https://api", Key: "key", CommandTimeout: 160 * time.Second, Transport: through{cloud},
-		Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: "t", volvo.Energy: "t", volvo.Location: "t"}), UserAgent: "test"})
+	client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud},
+		Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token}), UserAgent: "test"})
 	r.opts = bridge.Options{
 		Accounts:      []bridge.Account{{Clients: []*volvo.Client{client}, KeyIDs: []string{"k"}, Vehicles: vehicles}},
 		MQTT:          bridge.MQTT{URL: "mqtt://broker", ClientID: "test", Topic: base, Dial: r.broker.Dial},

@@ -56,7 +56,7 @@ const (
 )
 
 const (
-	firstRetry       = 15 * time.Second
+	firstRetry       = 10 * time.Second
 	unsupportedRetry = time.Hour
 )
 

@@ -113,7 +113,7 @@ func TestFailuresBackOffAndUnsupportedRests(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 	}
-	if tries < 6 || tries > 10 {
+	if tries < 6 || tries > 14 {
 		t.Errorf("%d tries in the first hour", tries)
 	}
 	p.Retry(now)
