@@ -93,7 +93,7 @@ func (c *Client) Vehicles(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	vins, err := decodeVehicles(body)
+	vins, err := DecodeVehicles(body)
 	if err != nil {
 		return nil, &Error{Kind: ErrOutage, Op: op, Status: http.StatusOK, cause: err}
 	}

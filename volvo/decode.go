@@ -192,8 +192,8 @@ func list(raw []byte) []json.RawMessage {
 	return nil
 }
 
-// decodeVehicles reads the list of cars: one object or a list, wrapped or bare.
-func decodeVehicles(body []byte) ([]string, error) {
+// DecodeVehicles reads the list of cars: one object or a list, wrapped or bare.
+func DecodeVehicles(body []byte) ([]string, error) {
 	inner, err := unwrap(body)
 	if err != nil {
 		return nil, err
