@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"volvobridge/volvo"
+)
+
+const minimal = "volvo: {api_key: k, access_token: t}\n"
+
+func TestExampleIsTheDefaults(t *testing.T) {
+	data, err := os.ReadFile("../../config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is needed is empty in the example, and all that is wrong with it.
+	cfg, err := parseConfig(data, nil)
+	want := defaults()
+	cfg.Volvo.AccessToken = nil
+	if cfg.Polling.Intervals != nil && len(cfg.Polling.Intervals) == 0 {
+		cfg.Polling.Intervals = nil
+	}
+	for _, list := range []*[]string{&cfg.Volvo.APIKeys, &cfg.HTTP.Hosts} {
+		if len(*list) == 0 {
+			*list = nil
+		}
+	}
+	if len(cfg.Volvo.Vehicles) == 0 {
+		cfg.Volvo.Vehicles = nil
+	}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Errorf("the example is\n%+v\nthe defaults are\n%+v", cfg, want)
+	}
+	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 2 {
+		t.Errorf("%d problems, want the two keys that are needed:\n%v", n, err)
+	}
+	leaves(reflect.ValueOf(&cfg).Elem(), "", func(key string, _ reflect.Value) {
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if !strings.Contains(string(data), "\n  "+name+":") && !strings.Contains(string(data), "\n"+name+":") {
+			t.Errorf("the example does not mention %s", key)
+		}
+	})
+}
+
+func TestProblemsWithLines(t *testing.T) {
+	for _, c := range []struct{ name, yaml, want string }{
+		{"unknown key", minimal + "mqtt:\n  pasword: x\n", `line 3: unknown key "pasword" in mqtt: did you mean "password"?`},
+		{"unknown section", minimal + "mqqt: {}\n", `line 2: unknown key "mqqt": did you mean "mqtt"?`},
+		{"later parts", minimal + "accounts: []\n", `unknown key "accounts"`},
+		{"no key", "volvo: {access_token: t}\n", "line 1: volvo.api_key: is missing"},
+		{"no token", "volvo: {api_key: k}\n", "volvo.access_token: is missing"},
+		{"both keys", "volvo: {api_key: k, api_keys: [a], access_token: t}\n", "keep one of the two"},
+		{"twice", minimal + "store: a\nstore: b\n", `stands twice`},
+		{"text for list", minimal + "commands:\n  allow: lock\n", "line 3: commands.allow: must be a list"},
+		{"unknown command", minimal + "commands:\n  allow: [lock, unlok]\n", `line 3: commands.allow: there is no command "unlok": did you mean "unlock"?`},
+		{"duration", minimal + "commands: {max_age: 30}\n", `"30" is no duration; write it like 30s`},
+		{"number", minimal + "polling: {per_minute: many}\n", `polling.per_minute: "many" is no whole number`},
+		{"bool", minimal + "home_assistant: {discovery: si}\n", "neither true nor false"},
+		{"resource", minimal + "polling:\n  intervals:\n    dors: 60s\n", `line 4: unknown resource "dors" in polling.intervals: did you mean "doors"?`},
+		{"profile", minimal + "polling: {profile: frugal}\n", `one of fixed`},
+		{"scheme", minimal + "mqtt: {url: localhost:1883}\n", "mqtt.url"},
+		{"user in url", minimal + "mqtt: {url: 'mqtt://u:p@h'}\n", "username and password"},
+		{"topic", minimal + "mqtt: {topic: 'volvo/#'}\n", "can't be a topic"},
+		{"client id", minimal + "mqtt: {client_id: 'a b'}\n", "letters, digits"},
+		{"vin", "volvo: {api_key: k, access_token: t, vehicles: [{vin: 'YV1-1'}]}\n", "is no VIN"},
+		{"vehicle key", "volvo:\n  api_key: k\n  access_token: t\n  vehicles:\n    - vim: x\n", `line 5: unknown key "vim" in volvo.vehicles[0]: did you mean "vin"?`},
+		{"same name", "volvo: {api_key: k, access_token: t, vehicles: [{vin: YV1AA000000000001, name: My Car}, {vin: YV1AA000000000002, name: my-car}]}\n", "same topics"},
+		{"bridge", "volvo: {api_key: k, access_token: t, vehicles: [{vin: YV1AA000000000001, name: Bridge}]}\n", "taken by the bridge"},
+		{"listen", minimal + "http: {listen: '0.0.0.0:8099'}\n", "http.password: is needed"},
+		{"pin", minimal + "commands: {pin: abc}\n", "4 to 8 digits"},
+		{"reserve", minimal + "polling: {daily_quota: 100, reserve: 100}\n", "polling.reserve"},
+		{"no yaml", "volvo: [\n", "no YAML"},
+		{"two documents", minimal + "---\na: b\n", "more than one"},
+		{"list for section", minimal + "mqtt: [a]\n", "must be keys with values"},
+		{"token map", "volvo:\n  api_key: k\n  access_token: {conected_vehicle: t}\n", `did you mean "connected_vehicle"?`},
+	} {
+		_, err := parseConfig([]byte(c.yaml), nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
+		}
+	}
+	_, err := parseConfig([]byte("mqtt: {url: x, topic: '#'}\nstor: y\nlog: {level: loud}\n"), nil)
+	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 6 {
+		t.Errorf("%d problems at once, want 6:\n%v", n, err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(secret, []byte("from file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := parseConfig([]byte(minimal+"mqtt: {topic: a}\n"), []string{
+		"VOLVOBRIDGE_MQTT_TOPIC=b", "VOLVOBRIDGE_MQTT_PASSWORD_FILE=" + secret, "VOLVOBRIDGE_MQTT_USERNAME=u", "VOLVOBRIDGE_MQTT_CA_FILE=/ca.pem",
+		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock, unlock]", "VOLVOBRIDGE_POLLING_INTERVALS={doors: 2m}", "VOLVOBRIDGE_COMMANDS_PIN=0123",
+		"VOLVOBRIDGE_VOLVO_VEHICLES=[{vin: YV1AA000000000001, name: X}]", "VOLVOBRIDGE_POLLING_RESERVE=7", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN={energy: e}", "HOME=/",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.MQTT.Topic != "b" || cfg.MQTT.Password != "from file" || cfg.MQTT.CAFile != "/ca.pem" || len(cfg.Commands.Allow) != 2 ||
+		cfg.Polling.Intervals[volvo.Doors] != 2*time.Minute || cfg.Commands.PIN != "0123" || cfg.Volvo.Vehicles[0].Name != "X" ||
+		cfg.Polling.Reserve != 7 || cfg.Volvo.AccessToken[volvo.Energy] != "e" {
+		t.Errorf("%+v", cfg)
+	}
+	for variable, want := range map[string]string{
+		"VOLVOBRIDGE_MQTT_PASSWROD=x":       `VOLVOBRIDGE_MQTT_PASSWROD: there is no such key: did you mean "VOLVOBRIDGE_MQTT_PASSWORD"?`,
+		"VOLVOBRIDGE_MQTT_USERNAME_FILE=/x": "can't be read",
+		"VOLVOBRIDGE_POLLING_RESERVE=x":     "VOLVOBRIDGE_POLLING_RESERVE: polling.reserve",
+		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock":  "must be YAML text",
+	} {
+		if _, err := parseConfig([]byte(minimal), []string{variable}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", variable, err)
+		}
+	}
+	_, err = parseConfig([]byte(minimal), []string{"VOLVOBRIDGE_STORE=a", "VOLVOBRIDGE_STORE_FILE=" + secret})
+	if err == nil || !strings.Contains(err.Error(), "set twice") {
+		t.Errorf("set twice: %v", err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	example, err := os.ReadFile("../../config.example.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(example)
+	f.Add([]byte(minimal))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := parseConfig(data, nil); err != nil && err.Error() == "" {
+			t.Fatal("a problem without a text")
+		}
+	})
+}
+
+// try runs the program and returns its exit code and output.
+func try(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return run(ctx, args, &out, &out), out.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(good, []byte(minimal+"http: {listen: ''}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte("nonsense: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"config check -c " + good, 0, "ok"}, {"config check -c " + bad, 2, "line 1: unknown key"}, {"run -c " + bad, 2, "line 1"},
+		{"run -c " + dir + "/none.yaml", 2, "config.example.yaml"}, {"healthcheck -c " + good, 0, "off"}, {"healthcheck -c " + bad, 1, ""},
+		{"version", 0, "volvobridge "}, {"nonsense", 2, "unknown command"}, {"run --nonsense", 2, "unknown flag"}, {"run --help", 0, "Examples:"},
+		{"completion bash", 0, "bash completion"},
+	} {
+		code, out := try(t, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d\n%s", c.args, code, out)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	var out bytes.Buffer
+	r := newRedactor(&out)
+	for _, s := range []string{"s3cret-key", "s3cret-key-longer", "abc", "yv1ab000000000001"} {
+		r.secret(s)
+	}
+	line := `{"a":"s3cret-key-longer s3cret-key S3CRET-KEY abc","vin":"YV1AB000000000001","other":"YV4XX99999999999Z","t":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc","k":"0123456789abcdef0123456789abcdef","p":"57.72537482589284","n":1.25,"word":"communicationword"}`
+	if n, err := r.Write([]byte(line)); n != len(line) || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	const want = `{"a":"*** *** *** abc","vin":"***","other":"***","t":"***","k":"***","p":"***","n":1.25,"word":"communicationword"}`
+	if out.String() != want {
+		t.Errorf("%s", out.String())
+	}
+}

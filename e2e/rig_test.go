@@ -1,0 +1,321 @@
+// Package e2e tests the built program against real things: Mosquitto, and where
+// they are there, more. What is missing is skipped, with its reason.
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"volvobridge/volvo/simulator"
+)
+
+// binary is the program, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "volvobridge-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "volvobridge")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "../cmd/volvobridge")
+	build.Stderr = os.Stderr
+	code := 1
+	if err := build.Run(); err == nil {
+		code = m.Run()
+	}
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// mosquitto is a broker of one's own.
+type mosquitto struct {
+	testing.TB
+	config string
+	port   int
+	cmd    *exec.Cmd
+}
+
+// startMosquitto starts one with further lines of configuration.
+func startMosquitto(t testing.TB, lines ...string) *mosquitto {
+	t.Helper()
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		if path, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
+			t.Skip("mosquitto is not installed (apt-get install mosquitto)")
+		}
+	}
+	m := &mosquitto{TB: t, port: freePort(t), config: filepath.Join(t.TempDir(), "mosquitto.conf")}
+	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\n", m.port)
+	if !strings.Contains(strings.Join(lines, "\n"), "allow_anonymous") {
+		text += "allow_anonymous true\n"
+	}
+	if os.Getuid() == 0 {
+		text += "user root\n"
+	}
+	if err := os.WriteFile(m.config, []byte(text+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.start(path)
+	t.Cleanup(func() { m.stop() })
+	return m
+}
+
+func (m *mosquitto) start(path string) {
+	m.Helper()
+	m.cmd = exec.Command(path, "-c", m.config)
+	var out bytes.Buffer
+	m.cmd.Stdout, m.cmd.Stderr = &out, &out
+	if err := m.cmd.Start(); err != nil {
+		m.Fatal(err)
+	}
+	for range 100 {
+		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.port)); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	m.Fatalf("mosquitto does not listen:\n%s", out.String())
+}
+
+func (m *mosquitto) stop() {
+	if m.cmd == nil {
+		return
+	}
+	_ = m.cmd.Process.Kill() // it may be gone
+	_ = m.cmd.Wait()
+	m.cmd = nil
+}
+
+func (m *mosquitto) restart() {
+	path := m.cmd.Path
+	m.stop()
+	m.start(path)
+}
+
+func (m *mosquitto) url() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", m.port) }
+
+// observer is a client that sees everything.
+type observer struct {
+	testing.TB
+	client   paho.Client
+	mu       sync.Mutex
+	retained map[string]string
+	log      []string // "topic payload"
+}
+
+func observe(t testing.TB, url string, options ...func(*paho.ClientOptions)) *observer {
+	t.Helper()
+	o := &observer{TB: t, retained: map[string]string{}}
+	opts := paho.NewClientOptions().AddBroker(url).SetClientID(fmt.Sprintf("observer-%d", time.Now().UnixNano())).SetProtocolVersion(4)
+	opts.SetOnConnectHandler(func(c paho.Client) {
+		c.Subscribe("#", 1, func(_ paho.Client, m paho.Message) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.retained[m.Topic()] = string(m.Payload())
+			o.log = append(o.log, m.Topic()+" "+string(m.Payload()))
+		}).WaitTimeout(5 * time.Second)
+	})
+	opts.SetMaxReconnectInterval(time.Second)
+	for _, f := range options {
+		f(opts)
+	}
+	o.client = paho.NewClient(opts)
+	if token := o.client.Connect(); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		t.Fatalf("the observer can't connect: %v", token.Error())
+	}
+	t.Cleanup(func() { o.client.Disconnect(100) })
+	return o
+}
+
+func (o *observer) get(topic string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.retained[topic]
+}
+
+func (o *observer) topics(prefix string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var topics []string
+	for t, p := range o.retained {
+		if strings.HasPrefix(t, prefix) && p != "" {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
+func (o *observer) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retained, o.log = map[string]string{}, nil
+}
+
+func (o *observer) publish(topic, payload string) {
+	o.Helper()
+	if token := o.client.Publish(topic, 1, false, payload); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+		o.Fatalf("publish: %v", token.Error())
+	}
+}
+
+func (o *observer) document(topic string) map[string]any {
+	var d map[string]any
+	_ = json.Unmarshal([]byte(o.get(topic)), &d) // nil until there is one
+	return d
+}
+
+// eventually waits until f is true.
+func eventually(t testing.TB, limit time.Duration, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if f() {
+			return
+		}
+	}
+	t.Fatalf("%s: not within %v", what, limit)
+}
+
+// process is the running program.
+type process struct {
+	testing.TB
+	cmd *exec.Cmd
+	out *output
+	dir string
+}
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// startBridge runs the program with a configuration in a folder of its own.
+func startBridge(t testing.TB, dir, config string) *process {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return startProgram(t, dir, "run", "-c", "config.yaml")
+}
+
+func startProgram(t testing.TB, dir string, args ...string) *process {
+	t.Helper()
+	p := &process{TB: t, out: &output{}, dir: dir}
+	p.cmd = exec.Command(binary, args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("the program said:\n%s", p.out)
+		}
+	})
+	return p
+}
+
+func (p *process) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill() // it may be gone
+		_ = p.cmd.Wait()
+	}
+}
+
+// terminate stops the program as a service manager does and returns its exit code
+// and how long that took.
+func (p *process) terminate() (int, time.Duration) {
+	p.Helper()
+	started := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.Fatal(err)
+	}
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode(), time.Since(started)
+}
+
+// config is a configuration for a cloud and a broker; more is appended.
+func config(cloud, broker, more string) string {
+	return fmt.Sprintf(`volvo:
+  api_key: simulated-vcc-api-key
+  access_token: simulated-access-token
+  api_url: %s
+mqtt:
+  url: %s
+http:
+  listen: ""
+log:
+  level: trace
+%s`, cloud, broker, more)
+}
+
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+const vin = "YV1ABCDEFG1234567"
+
+// recorded replays a recorded car, or the hand-written one where none is there.
+func recorded(t testing.TB) (*simulator.Replay, string) {
+	t.Helper()
+	dir, name := os.Getenv("VOLVO_RECORDINGS"), vin
+	if dir == "" {
+		dir = "../../shared/recordings"
+	}
+	folder := filepath.Join(dir, "xc60_phev_2020")
+	if _, err := os.Stat(folder); err != nil {
+		folder, name = "../bridge/testdata/car", "YV4TESTCAR0000001"
+	}
+	r, err := simulator.NewReplay(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, name
+}
