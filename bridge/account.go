@@ -30,7 +30,9 @@ type account struct {
 	lastFault *volvo.Error
 	probe     time.Time // in an outage: when to try next
 	status    cloudStatus
-	listed    bool // the list of cars was read at least once
+	counted   time.Time // when the count of calls was saved
+	uncounted time.Time // when it must be again
+	listed    bool      // the list of cars was read at least once
 }
 
 // cloudStatus is what a person wants to know of the cloud.

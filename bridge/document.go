@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"volvobridge/volvo"
@@ -60,10 +59,10 @@ func (c *car) availabilityWord() (any, []string) {
 
 // prove records what the car's answers prove it to have. It reports news.
 func (b *Bridge) prove(c *car) (news bool) {
-	for _, command := range volvo.AllCommands() {
-		if a := c.Snapshot[volvo.Commands]; a != nil && !c.Offered[command] && slices.Contains(volvo.Offered(a.Readings), command) {
+	if a := c.Snapshot[volvo.Commands]; a != nil {
+		for _, command := range volvo.Offered(a.Readings) {
+			news = news || !c.Offered[command]
 			c.Offered[command] = true
-			news = true
 		}
 	}
 	for i := range entities {
@@ -238,18 +237,21 @@ func (c *car) strange(r volvo.Resource) []string {
 
 // knownField: in the table, or on the ignore list with a reason.
 func knownField(r volvo.Resource, field string) bool {
-	if _, ok := ignored[r]["*"]; ok {
-		return true
-	}
-	if _, ok := ignored[r][field]; ok {
-		return true
-	}
+	return ignored[r]["*"] != "" || ignored[r][field] != "" || sources[fieldOf{r, field}]
+}
+
+type fieldOf struct {
+	resource volvo.Resource
+	field    string
+}
+
+// sources are all fields that the table uses.
+var sources = func() map[fieldOf]bool {
+	all := map[fieldOf]bool{}
 	for i := range entities {
 		for _, s := range entities[i].from {
-			if s.resource == r && strings.EqualFold(s.field, field) {
-				return true
-			}
+			all[fieldOf{s.resource, s.field}] = true
 		}
 	}
-	return false
-}
+	return all
+}()

@@ -118,7 +118,7 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	a.calls.Count(now)
 	a.posts.Count(now)
 	a.quota.Count(apiKey, now, true)
-	b.saveQuota(a)
+	b.saveQuota(a, now)
 	o.car.commands.running = o
 	if proof := readbackOf(o.command); proof != nil {
 		delete(o.car.commands.proving, proof.resource) // it would find what this one does
@@ -299,7 +299,7 @@ func (b *Bridge) invokeFailed(o *order, err error, now time.Time) string {
 		o.status.Reason = new(reasonQuota)
 		if key, ok := a.quota.Pick(now, true); ok {
 			a.quota.Spent(key, now, fault.Wait)
-			b.saveQuota(a)
+			b.saveQuota(a, now)
 		}
 	case volvo.ErrRateLimited:
 		o.status.Reason = new(reasonRateLimited)

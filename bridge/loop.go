@@ -157,6 +157,7 @@ func (b *Bridge) wake(now time.Time) time.Time {
 	earlier(b.reannounce)
 	for _, a := range b.accounts {
 		earlier(b.nextRead(a, now))
+		earlier(a.uncounted)
 	}
 	for _, c := range b.cars {
 		earlier(c.announce)
@@ -247,6 +248,11 @@ func (b *Bridge) publishDue(now time.Time) {
 		}
 		b.publishStatus(now)
 		b.checkReady()
+	}
+	for _, a := range b.accounts {
+		if !a.uncounted.IsZero() && !now.Before(a.uncounted) {
+			b.saveQuota(a, now)
+		}
 	}
 	for _, c := range b.cars {
 		if !c.ClimateUntil.IsZero() && !now.Before(c.ClimateUntil) {

@@ -40,6 +40,10 @@ func (b *Bridge) saveCar(c *car) {
 // save writes what may be lost without harm, now and then and at the end.
 func (b *Bridge) save(now time.Time) {
 	b.saved = now
+	for _, a := range b.accounts {
+		a.counted = time.Time{}
+		b.saveQuota(a, now)
+	}
 	for _, c := range b.cars {
 		if c.restored() || c.EngineRuntime != defaultRuntime {
 			b.saveCar(c)
@@ -59,9 +63,18 @@ func (b *Bridge) loadQuota(a *account) {
 	}
 }
 
-func (b *Bridge) saveQuota(a *account) {
+// saveQuota writes the count of calls: at once after a rest, in a burst of calls
+// ten times a second.
+func (b *Bridge) saveQuota(a *account, now time.Time) {
+	if now.Sub(a.counted) < quotaEvery && !a.counted.After(now) {
+		a.uncounted = a.counted.Add(quotaEvery)
+		return
+	}
+	a.counted, a.uncounted = now, time.Time{}
 	b.opts.Store.Save(quotaFile(a), a.quota.Save(), false)
 }
+
+const quotaEvery = 100 * time.Millisecond
 
 func listFile(a *account) string { return "cars_" + a.label }
 

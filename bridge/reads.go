@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"time"
@@ -158,7 +159,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	}
 	a.calls.Count(now)
 	a.quota.Count(apiKey, now, false)
-	b.saveQuota(a)
+	b.saveQuota(a, now)
 	a.flying++
 	b.background(func() { deliver(b, b.results, b.read(a, apiKey, key)) })
 	return true
@@ -199,8 +200,14 @@ func (b *Bridge) apply(r result, now time.Time) {
 
 // keep puts an answer into the car's snapshot.
 func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, now time.Time) {
-	c.Snapshot[resource] = &answer{Readings: readings, Fetched: now.Truncate(time.Millisecond)}
 	c.LastGood, c.alive = now, now
+	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
+		old.Fetched = now.Truncate(time.Millisecond)
+		b.confirm(c, resource, true, now)
+		b.checkAvailability(c, now)
+		return
+	}
+	c.Snapshot[resource] = &answer{Readings: readings, Fetched: now.Truncate(time.Millisecond)}
 	switch resource {
 	case volvo.EnergyState:
 		c.settleFinish(now)
@@ -259,7 +266,7 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	switch fault.Kind {
 	case volvo.ErrQuota:
 		a.quota.Spent(r.apiKey, now, fault.Wait)
-		b.saveQuota(a)
+		b.saveQuota(a, now)
 		outcome = schedule.Postponed
 	case volvo.ErrRateLimited:
 		a.pause(fault, now)
