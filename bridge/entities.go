@@ -78,8 +78,13 @@ var (
 )
 
 // The reference's one distance to empty is the tank's if the car has an engine.
-func hasEngine(c *car) bool { return c.drivetrain() == combustion || c.drivetrain() == hybrid }
-func hasNone(c *car) bool   { return c.drivetrain() == electric }
+func hasEngine(c *car) bool {
+	return c.drivetrain() == combustion || c.drivetrain() == hybrid
+}
+
+func hasNone(c *car) bool {
+	return c.drivetrain() == electric
+}
 
 // entities is the table of a car's entities.
 var entities = slices.Concat(sensors, openings, warningSensors, aggregates, controls)

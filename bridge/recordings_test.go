@@ -355,7 +355,7 @@ func asReference(t *testing.T, cloud *simulator.Replay) {
 		if err := decoder.Decode(&wrapped); err != nil {
 			t.Fatal(err)
 		}
-		var out any = wrapped.Data
+		out := wrapped.Data
 		switch file {
 		case "vehicles":
 			out = wrapped.Data.([]any)[0]

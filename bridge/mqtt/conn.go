@@ -42,10 +42,10 @@ type Message struct {
 // Event is [Up], [Down] or [Received].
 type Event any
 
-// Up: connected and subscribed.
+// Up says that the connection is made and subscribed.
 type Up struct{}
 
-// Down: the connection was lost, or could not be made.
+// Down says that the connection was lost, or could not be made.
 type Down struct{ Err error }
 
 // Received is a message from the broker.

@@ -39,6 +39,7 @@ type VehicleConfig struct {
 // MQTTConfig is the broker.
 type MQTTConfig struct {
 	URL      string `yaml:"url"`
+	Listen   string `yaml:"listen"`
 	Username string `yaml:"username"`
 	Password string `yaml:"password" secret:"true"`
 	ClientID string `yaml:"client_id"`
@@ -92,7 +93,7 @@ type LogConfig struct {
 func defaults() Config {
 	return Config{
 		Volvo:         VolvoConfig{APIURL: "https://api.volvocars.com"},
-		MQTT:          MQTTConfig{URL: "mqtt://localhost:1883", ClientID: "volvobridge", Topic: "volvo"},
+		MQTT:          MQTTConfig{URL: "mqtt://localhost:1883", Listen: "127.0.0.1:1883", ClientID: "volvobridge", Topic: "volvo"},
 		HomeAssistant: HomeAssistantConfig{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status"},
 		Polling:       PollingConfig{Profile: "fixed", DailyQuota: 10000, Reserve: 500, PerMinute: 90, MinInterval: 10 * time.Second},
 		Commands: CommandsConfig{

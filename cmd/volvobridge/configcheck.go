@@ -115,7 +115,11 @@ var (
 )
 
 func (s *source) checkMQTT(m *MQTTConfig) {
-	s.address("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
+	if m.URL == embedded {
+		s.checkEmbedded(m)
+	} else {
+		s.address("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
+	}
 	if !clientIDPattern.MatchString(m.ClientID) {
 		s.wrong("mqtt.client_id", "%q is not possible; letters, digits, _ and - are", m.ClientID)
 	}
@@ -126,6 +130,22 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 	if m.Password != "" && m.Username == "" {
 		s.wrong("mqtt.username", "is missing; a password alone is not sent")
 	}
+}
+
+func (s *source) checkEmbedded(m *MQTTConfig) {
+	host, port, err := net.SplitHostPort(m.Listen)
+	switch {
+	case err != nil || port == "":
+		s.wrong("mqtt.listen", "%q is no address; write host:port, such as 127.0.0.1:1883", m.Listen)
+	case !loopback(host) && (m.Username == "" || m.Password == ""):
+		s.wrong("mqtt.password", "and mqtt.username are needed to listen on %q, where others can reach it", m.Listen)
+	}
+}
+
+// loopback tells whether only this machine reaches a host.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (s *source) topic(key, value string) {
@@ -209,8 +229,7 @@ func (s *source) checkHTTP(h *HTTPConfig) {
 		s.wrong("http.listen", "%q is no address; write host:port, such as 127.0.0.1:8099, or leave it empty", h.Listen)
 		return
 	}
-	ip := net.ParseIP(host)
-	if h.Password == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if h.Password == "" && !loopback(host) {
 		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)
 	}
 }

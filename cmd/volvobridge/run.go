@@ -58,6 +58,11 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	for _, aside := range st.Notes() {
 		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
 	}
+	stopBroker, err := embed(&cfg.MQTT)
+	if err != nil {
+		return &exitError{exitFailure, errors.Join(err, st.Close())}
+	}
+	defer stopBroker()
 	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg))
 	stop, err := serve(cfg.HTTP, b, log)
 	if err != nil {
