@@ -57,8 +57,8 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 		AvailabilityMode: "all",
 		Components:       map[string]discovery.Component{},
 	}
-	if model != "" && year != "" {
-		m.Device.ModelID = model + " (" + year + ")"
+	if year != "" {
+		m.Device.ModelID = year
 	}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {

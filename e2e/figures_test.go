@@ -32,7 +32,7 @@ func fleet(b *testing.B, n int) *simulator.Replay {
 }
 
 // resident is the memory of a process that is its own, in MB.
-func resident(b *testing.B, pid int) float64 {
+func resident(b testing.TB, pid int) float64 {
 	b.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
@@ -17,7 +18,10 @@ import (
 	"volvobridge/volvo"
 )
 
-const envPrefix = "VOLVOBRIDGE_"
+const (
+	envPrefix     = "VOLVOBRIDGE_"
+	defaultConfig = "config.yaml"
+)
 
 // problems is everything that is wrong with a configuration.
 type problems []string
@@ -33,6 +37,9 @@ type source struct {
 // loadConfig reads a file and the environment. The error holds every problem.
 func loadConfig(file string) (Config, error) {
 	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && file == defaultConfig && slices.ContainsFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envPrefix) }) {
+		err = nil // a container is configured by its environment alone
+	}
 	if err != nil {
 		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; copy config.example.yaml and fill it in", file, err)}
 	}

@@ -56,6 +56,6 @@ Assistant discovery, and runs commands that come over MQTT.`,
 
 // configFlag adds -c to a command.
 func configFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", "config.yaml", "the configuration `file`")
+	cmd.Flags().StringVarP(file, "config", "c", defaultConfig, "the configuration `file`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // for the shell's completion only
 }

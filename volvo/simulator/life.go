@@ -293,7 +293,7 @@ func (c *Car) arrive() {
 			}
 		})
 	}
-	if d.goal == "home" {
+	if d.goal == "home" || d.goal == "work" {
 		c.after(100*time.Second, func(c *Car) { c.plug(true) })
 	}
 }
