@@ -84,12 +84,13 @@ func (c *Car) leave(at time.Time, goal string) {
 		}
 		c.wake()
 		c.setLock(false)
+		// Somebody loads the car: long enough to be seen at thirty times the speed.
 		if c.Plugged {
-			c.after(10*time.Second, func(c *Car) { c.plug(false) })
+			c.after(time.Minute, func(c *Car) { c.plug(false) })
 		}
-		c.after(20*time.Second, func(c *Car) { c.setDoor(0, true) })
-		c.after(35*time.Second, func(c *Car) { c.setDoor(0, false); c.setWindow(1, false) })
-		c.after(60*time.Second, func(c *Car) { c.depart(goal) })
+		c.after(time.Minute, func(c *Car) { c.setDoor(0, true) })
+		c.after(7*time.Minute, func(c *Car) { c.setDoor(0, false); c.setWindow(1, false) })
+		c.after(8*time.Minute, func(c *Car) { c.depart(goal) })
 	})
 }
 
@@ -139,7 +140,7 @@ func (c *Car) setLock(locked bool) {
 }
 
 func (c *Car) setDoor(i int, open bool) {
-	if c.drive != nil || c.Doors[i] == open {
+	if c.drive != nil && open || c.Doors[i] == open {
 		return
 	}
 	c.Doors[i] = open
@@ -278,23 +279,23 @@ func (c *Car) arrive() {
 	c.Driving, c.Engine, c.idle = false, false, c.now
 	c.tell("parked", "engine-status")
 	c.Upload(everything...)
-	c.after(20*time.Second, func(c *Car) { c.setDoor(0, true) })
-	c.after(40*time.Second, func(c *Car) { c.setDoor(0, false) })
+	c.after(30*time.Second, func(c *Car) { c.setDoor(0, true) })
+	c.after(6*time.Minute, func(c *Car) { c.setDoor(0, false) })
 	if c.chance(0.06) {
-		c.after(30*time.Second, func(c *Car) { c.setWindow(1, true) })
+		c.after(2*time.Minute, func(c *Car) { c.setWindow(1, true) })
 	}
 	if c.tank > 0 && c.Fuel < 12 {
-		c.after(45*time.Second, func(c *Car) { c.refuel() })
+		c.after(3*time.Minute, func(c *Car) { c.refuel() })
 	}
 	if !c.chance(0.05) { // forgotten now and then
-		c.after(70*time.Second, func(c *Car) {
+		c.after(8*time.Minute, func(c *Car) {
 			if c.drive == nil {
 				c.setLock(true)
 			}
 		})
 	}
 	if d.goal == "home" || d.goal == "work" {
-		c.after(100*time.Second, func(c *Car) { c.plug(true) })
+		c.after(9*time.Minute, func(c *Car) { c.plug(true) })
 	}
 }
 
@@ -305,7 +306,7 @@ func (c *Car) refuel() {
 	}
 	c.TankLid = true
 	c.Upload("doors")
-	c.after(15*time.Second, func(c *Car) {
+	c.after(2*time.Minute, func(c *Car) {
 		c.Fuel += l
 		c.Totals.Fuelled += l
 		c.TankLid = false
