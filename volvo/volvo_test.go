@@ -316,7 +316,9 @@ func TestImages(t *testing.T) {
 		io.WriteString(w, "<html>")
 	})
 	mux.HandleFunc("/huge", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, gif+strings.Repeat("x", 6<<20)) })
-	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusFound) })
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusFound)
+	})
 	s := httptest.NewServer(mux)
 	defer s.Close()
 	api := client(s.URL)
