@@ -79,6 +79,7 @@ type order struct {
 	seq     int64 // in the journal
 	arrived time.Time
 	proof   *readback // set when its state is read back
+	times
 }
 
 // refusal says why no POST is made.

@@ -123,11 +123,12 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	if proof := readbackOf(o.command); proof != nil {
 		delete(o.car.commands.proving, proof.resource) // it would find what this one does
 	}
+	o.Sent = now.UTC()
 	b.change(o, sending, now)
-	status := o.status
+	entry := record(o)
 	b.background(func() {
 		p := progress{order: o}
-		p.seq, p.storeErr = b.opts.Store.Begin(record(o, status))
+		p.seq, p.storeErr = b.opts.Store.Begin(entry)
 		ctx, cancel := context.WithCancel(b.commanding)
 		defer cancel()
 		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
@@ -161,10 +162,18 @@ type journalled struct {
 	Entity  string        `json:"entity"`
 	Command volvo.Command `json:"command"`
 	Status  Status        `json:"status"`
+	times
 }
 
-func record(o *order, status Status) json.RawMessage {
-	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, status}))
+// times are when a command was sent to Volvo, answered, and confirmed by the car.
+type times struct {
+	Sent      time.Time `json:"sentAt,omitzero"`
+	Answered  time.Time `json:"answeredAt,omitzero"`
+	Confirmed time.Time `json:"confirmedAt,omitzero"`
+}
+
+func record(o *order) json.RawMessage {
+	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, o.status, o.times}))
 }
 
 // progress is the end of a POST.
@@ -179,7 +188,7 @@ type progress struct {
 // advance takes the end of a POST.
 func (b *Bridge) advance(p progress, now time.Time) {
 	o, c := p.order, p.order.car
-	o.seq = p.seq
+	o.seq, o.Answered = p.seq, now.UTC()
 	if p.storeErr != nil {
 		b.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
 	}
@@ -205,7 +214,7 @@ func (b *Bridge) advance(p progress, now time.Time) {
 // journal writes what became of a command, beside the loop: only the record
 // before a POST must be waited for.
 func (b *Bridge) journal(o *order) {
-	seq, data := o.seq, record(o, o.status)
+	seq, data := o.seq, record(o)
 	b.background(func() { _ = b.opts.Store.Update(seq, false, data) }) // told by store_problem
 }
 
@@ -371,7 +380,7 @@ func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Ti
 
 func (b *Bridge) confirmed(o *order, yes bool, now time.Time) {
 	delete(o.car.commands.proving, o.proof.resource)
-	o.status.Confirmed = &yes
+	o.status.Confirmed, o.Confirmed = &yes, now.UTC()
 	event := "command_confirmed"
 	if !yes {
 		event = "command_unconfirmed"
@@ -407,7 +416,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 			_ = b.opts.Store.Update(entry.Seq, false, entry.Data) // told by store_problem
 			continue
 		}
-		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, seq: entry.Seq}
+		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, times: j.times, seq: entry.Seq}
 		o.status.Command = new(cmp.Or(deref(j.Status.Command), string(j.Command)))
 		o.status.Advice = new("The bridge was interrupted while this was under way; look before trying again.")
 		b.change(o, unknown, now)

@@ -13,6 +13,7 @@ const (
 	journalName = "commands.jsonl"
 	keepEntries = 200
 	maxLine     = 64 << 10
+	maxLines    = 10 * keepEntries // then the file is written anew
 )
 
 // Entry is one step in the life of a command. A later entry with the same
@@ -29,7 +30,9 @@ type journal struct {
 	file    *os.File
 	entries []Entry // oldest first, one a command
 	seq     int64
-	dirty   bool // the file lacks what is in entries
+	lines   int  // in the file
+	torn    bool // the file may end in a part of a line
+	dirty   bool // the file lacks what is in entries, or holds too much
 }
 
 // open reads what is there; lines that can't be read are dropped, the file is
@@ -40,6 +43,9 @@ func (j *journal) open(s *Store) {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
 		var e Entry
 		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Seq <= 0 || e.Data == nil {
 			broken = true
@@ -91,7 +97,7 @@ func (j *journal) repair(s *Store) error {
 			j.file.Close()
 			j.file = nil
 		}
-		j.dirty = false
+		j.dirty, j.torn, j.lines = false, false, len(j.entries)
 	}
 	if j.file != nil {
 		return nil
@@ -99,6 +105,13 @@ func (j *journal) repair(s *Store) error {
 	f, err := os.OpenFile(filepath.Join(s.dir, journalName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	j.file = f
 	return err
+}
+
+// pending tells whether the file must be written whole.
+func (j *journal) pending() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.dirty
 }
 
 func (j *journal) close() error {
@@ -135,18 +148,24 @@ func (s *Store) record(e Entry, sync bool) error {
 	if err != nil {
 		return err
 	}
-	if j.file == nil || j.dirty {
+	line = append(line, '\n')
+	if j.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	if j.file == nil {
 		err = os.ErrClosed
-	} else if _, err = j.file.Write(append(line, '\n')); err == nil && sync {
+	} else if _, err = j.file.Write(line); err == nil && sync {
 		err = j.file.Sync()
+	}
+	j.torn = err != nil
+	if j.lines++; err == nil && j.lines > maxLines {
+		j.dirty, j.lines = true, 0
+		s.poke()
 	}
 	if err != nil {
 		j.dirty = true // the writer tries to put it whole
 		s.fail(err)
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.poke()
 	}
 	return err
 }

@@ -150,6 +150,11 @@ func (s *Store) Save(name string, data []byte, durable bool) {
 	s.mu.Lock()
 	s.pending[name] = write{data, durable}
 	s.mu.Unlock()
+	s.poke()
+}
+
+// poke wakes the writer.
+func (s *Store) poke() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -205,7 +210,7 @@ func (s *Store) flush() (failed bool) {
 	s.pending = map[string]write{}
 	problem := s.problem
 	s.mu.Unlock()
-	if len(todo) == 0 && problem == nil {
+	if len(todo) == 0 && problem == nil && !s.journal.pending() {
 		return false
 	}
 	var last error

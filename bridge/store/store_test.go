@@ -162,3 +162,29 @@ func waitProblem(t *testing.T, s *store.Store, want bool) {
 	}
 	t.Fatalf("problem: %v", s.Problem())
 }
+
+func TestJournalStaysSmall(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir)
+	for range 2500 {
+		seq, err := s.Begin(json.RawMessage(`{"n":1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Update(seq, false, json.RawMessage(`{"n":2}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "commands.jsonl"))
+	if lines := strings.Count(string(data), "\n"); err != nil || lines > 2100 || lines < 200 {
+		t.Errorf("%d lines, %v", lines, err)
+	}
+	s = open(t, dir)
+	defer s.Close()
+	if got := s.Commands(); len(got) != 200 || got[199].Seq != 2500 {
+		t.Errorf("%d entries", len(got))
+	}
+}

@@ -68,9 +68,11 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
+	stopControl := serveControl(cfg, st, log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)
+	stopControl()
 	stop()
 	log.Info().Msg("stopped")
 	if err = errors.Join(err, st.Close()); err != nil {
