@@ -33,6 +33,7 @@ type car struct {
 	dedupe    dedupe
 	commands  commandQueue
 	fetching  map[string]bool // pictures under way
+	saved     string          // what the store has of it
 }
 
 // memory is the part of a car that survives a restart.

@@ -118,13 +118,11 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	a.calls.Count(now)
 	a.posts.Count(now)
 	a.quota.Count(apiKey, now, true)
-	b.saveQuota(a, now)
 	o.car.commands.running = o
 	if proof := readbackOf(o.command); proof != nil {
 		delete(o.car.commands.proving, proof.resource) // it would find what this one does
 	}
-	o.Sent = now.UTC()
-	b.change(o, sending, now)
+	o.Sent, o.status.Status, o.status.UpdatedAt = now.UTC(), sending, now.UTC()
 	entry := record(o)
 	b.background(func() {
 		p := progress{order: o}
@@ -134,6 +132,8 @@ func (b *Bridge) execute(o *order, now time.Time) {
 		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
 		deliver(b, b.progress, p)
 	})
+	b.saveQuota(a, now)
+	b.change(o, sending, now) // told while the journal is written
 }
 
 func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {

@@ -21,7 +21,7 @@ import (
 const (
 	debounce     = 20 * time.Millisecond // values that arrive together go out together
 	tick         = 15 * time.Second      // slow business: availability, counters, saving
-	saveEvery    = time.Minute
+	saveEvery    = 5 * time.Minute
 	flushLimit   = time.Second
 	commandGrace = 5 * time.Second // for a POST under way at a stop
 )

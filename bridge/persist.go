@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
@@ -33,8 +34,13 @@ func (b *Bridge) loadCar(c *car) {
 	c.memory = m
 }
 
+// saveCar writes what is known of a car, if that changed.
 func (b *Bridge) saveCar(c *car) {
-	b.opts.Store.Save(carFile(c.vin), []byte(encode(c.memory)), true)
+	data := []byte(encode(c.memory))
+	if sum := digest(data); sum != c.saved {
+		c.saved = sum
+		b.opts.Store.Save(carFile(c.vin), data, store.Whole)
+	}
 }
 
 // save writes what may be lost without harm, now and then and at the end.
@@ -71,7 +77,7 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 		return
 	}
 	a.counted, a.uncounted = now, time.Time{}
-	b.opts.Store.Save(quotaFile(a), a.quota.Save(), false)
+	b.opts.Store.Save(quotaFile(a), a.quota.Save(), store.Light)
 }
 
 const quotaEvery = 100 * time.Millisecond
@@ -85,7 +91,7 @@ func (b *Bridge) rememberCars(a *account) {
 	for _, c := range a.cars {
 		vins = append(vins, c.vin)
 	}
-	b.opts.Store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), true)
+	b.opts.Store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), store.Durable)
 }
 
 func (b *Bridge) knownCars(a *account) []string {

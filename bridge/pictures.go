@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/mqtt"
+	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
@@ -75,7 +76,7 @@ func (b *Bridge) keepPicture(p picture, now time.Time) {
 		return
 	}
 	c.Images[p.kind] = p.image
-	b.opts.Store.Save(imageFile(c, p.kind), p.data, true)
+	b.opts.Store.Save(imageFile(c, p.kind), p.data, store.Durable)
 	b.saveCar(c)
 	b.sendPicture(c, p.kind)
 	b.prove(c)

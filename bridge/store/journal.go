@@ -90,7 +90,7 @@ func (j *journal) repair(s *Store) error {
 			line, _ := json.Marshal(e) // Data was JSON when it came in
 			b.Write(append(line, '\n'))
 		}
-		if err := s.replace(journalName, write{b.Bytes(), true}); err != nil {
+		if err := s.replace(journalName, write{b.Bytes(), Durable}); err != nil {
 			return err
 		}
 		if j.file != nil {

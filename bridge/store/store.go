@@ -35,9 +35,20 @@ type Store struct {
 }
 
 type write struct {
-	data    []byte
-	durable bool
+	data []byte
+	care Care
 }
+
+// Care is how much a file is worth.
+type Care int
+
+// The cares. A lighter one spares the disk, and the fsync of a command that would
+// wait for it.
+const (
+	Light   Care = iota // written in place: survives kill -9, not always a power cut
+	Whole               // replaced whole: the old content or the new, never a part
+	Durable             // and on the disk, not only in its cache
+)
 
 // Open makes the folder if need be and locks it. The error says who holds it, or
 // what is wrong with its rights.
@@ -144,11 +155,10 @@ func (s *Store) Names(prefix string) []string {
 	return names
 }
 
-// Save has a file written soon, replaced whole. Only the latest content counts.
-// Durable content is on the disk, not only in its cache, when it is written.
-func (s *Store) Save(name string, data []byte, durable bool) {
+// Save has a file written soon. Only the latest content counts.
+func (s *Store) Save(name string, data []byte, care Care) {
 	s.mu.Lock()
-	s.pending[name] = write{data, durable}
+	s.pending[name] = write{data, care}
 	s.mu.Unlock()
 	s.poke()
 }
@@ -215,7 +225,11 @@ func (s *Store) flush() (failed bool) {
 	}
 	var last error
 	for name, w := range todo {
-		if err := s.replace(name, w); err != nil {
+		put := s.replace
+		if w.care == Light {
+			put = s.overwrite
+		}
+		if err := put(name, w); err != nil {
 			last = err
 			s.mu.Lock()
 			if _, newer := s.pending[name]; !newer {
@@ -241,7 +255,7 @@ func (s *Store) replace(name string, w write) error {
 		return err
 	}
 	_, err = f.Write(w.data)
-	if err == nil && w.durable {
+	if err == nil && w.care == Durable {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -254,10 +268,32 @@ func (s *Store) replace(name string, w write) error {
 		_ = os.Remove(f.Name())
 		return err
 	}
-	if w.durable {
+	if w.care == Durable {
 		return s.syncDir()
 	}
 	return nil
+}
+
+// overwrite writes in place. The content is padded with spaces, so that its
+// length seldom changes and one write is enough.
+func (s *Store) overwrite(name string, w write) error {
+	const block = 512
+	padded := make([]byte, (len(w.data)+block-1)/block*block)
+	for i := copy(padded, w.data); i < len(padded); i++ {
+		padded[i] = ' '
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(padded, 0); err != nil {
+		return err
+	}
+	if info, err := f.Stat(); err != nil || info.Size() == int64(len(padded)) {
+		return err
+	}
+	return f.Truncate(int64(len(padded)))
 }
 
 func (s *Store) syncDir() error {

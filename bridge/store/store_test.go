@@ -26,8 +26,8 @@ func TestSaveLoadAcrossRestart(t *testing.T) {
 	if got := s.Load("nothing"); got != nil {
 		t.Fatalf("a missing file has %q", got)
 	}
-	s.Save("a", []byte("1"), false)
-	s.Save("a", []byte("2"), true)
+	s.Save("a", []byte("1"), store.Whole)
+	s.Save("a", []byte("2"), store.Durable)
 	if string(s.Load("a")) != "2" {
 		t.Fatal("what is pending is not what is loaded")
 	}
@@ -125,7 +125,7 @@ func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
 		s := open(t, dir)
 		defer s.Close()
 		os.Chmod(dir, 0o500)
-		s.Save("a", []byte("1"), true)
+		s.Save("a", []byte("1"), store.Durable)
 		waitProblem(t, s, true)
 		os.Chmod(dir, 0o700)
 		return
@@ -137,7 +137,7 @@ func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}
-	s.Save("a", []byte("1"), true)
+	s.Save("a", []byte("1"), store.Durable)
 	waitProblem(t, s, true)
 	if string(s.Load("a")) != "1" {
 		t.Fatal("what could not be written was forgotten")
@@ -145,7 +145,7 @@ func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
 	if err := os.Rename(moved, dir); err != nil {
 		t.Fatal(err)
 	}
-	s.Save("b", []byte("2"), true)
+	s.Save("b", []byte("2"), store.Durable)
 	waitProblem(t, s, false)
 	if data, err := os.ReadFile(filepath.Join(dir, "a")); err != nil || string(data) != "1" {
 		t.Fatalf("not written when it could be: %q %v", data, err)
@@ -186,5 +186,21 @@ func TestJournalStaysSmall(t *testing.T) {
 	defer s.Close()
 	if got := s.Commands(); len(got) != 200 || got[199].Seq != 2500 {
 		t.Errorf("%d entries", len(got))
+	}
+}
+
+func TestLightFilesShrinkAndGrow(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, n := range []int{3, 600, 2} {
+		s := open(t, dir)
+		s.Save("calls", []byte(strings.Repeat("7", n)), store.Light)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, dir)
+		if got := strings.TrimRight(string(s.Load("calls")), " "); got != strings.Repeat("7", n) {
+			t.Errorf("%d: %q", n, got)
+		}
+		s.Close()
 	}
 }
