@@ -34,6 +34,8 @@ type car struct {
 	commands  commandQueue
 	fetching  map[string]bool // pictures under way
 	saved     string          // what the store has of it
+
+	pictureAgain map[string]time.Time // after a failure: when to try again
 }
 
 // memory is the part of a car that survives a restart.

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,14 +95,25 @@ func (b *Bridge) command(m mqtt.Received) {
 	now := m.At
 	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: now}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
-	if o.car == nil {
-		b.answerStranger(levels[0], o, now)
-		return
-	}
-	if m.Retained {
-		// Whoever stored it, it would come again at every connection.
+	if m.Retained { // whoever stored it, it would come again at every connection
 		b.send(m.Topic, nil)
-		b.refuse(o, refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}, now)
+	}
+	stored := refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
+	switch {
+	case o.car == nil && m.Retained:
+		b.answerStranger(levels[0], o, stored, now)
+		return
+	case o.car == nil:
+		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no car of that name, and the bridge has no command of its own."}, now)
+		return
+	case m.Retained:
+		b.refuse(o, stored, now)
+		return
+	case entityByID(o.entity) == nil:
+		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no such entity."}, now)
+		return
+	case b.stopping:
+		b.refuse(o, stoppedFirst, now)
 		return
 	}
 	if no := b.examine(o, m.Payload, now); no != nil {
@@ -115,11 +127,15 @@ func (b *Bridge) command(m mqtt.Received) {
 	b.enqueue(o, now)
 }
 
+// stoppedFirst refuses what comes too late.
+var stoppedFirst = refusal{reasonBusy, "The bridge was stopped before this could be sent."}
+
+var errNoEntity = errors.New("there is no such entity")
+
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
-func (b *Bridge) answerStranger(name string, o *order, now time.Time) {
-	o.status.Status, o.status.Reason, o.status.UpdatedAt = refused, new(reasonInvalid), now.UTC()
-	o.status.Advice = new("There is no car of that name, and the bridge has no command of its own.")
+func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time) {
+	o.status.Status, o.status.Reason, o.status.Advice, o.status.UpdatedAt = refused, &no.reason, &no.advice, now.UTC()
 	if b.connected {
 		b.conn.Publish(mqtt.Message{Topic: b.topic(name, o.entity, "status"), Payload: []byte(encode(o.status))})
 	}
@@ -142,22 +158,26 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	if no := b.tooOld(o, now); no != nil {
 		return no
 	}
+	if no := b.plain(o); no != nil {
+		return no
+	}
 	if o.car.dedupe.seen(o.entity, o.request.id, string(payload), now) {
 		return &refusal{reasonDuplicate, "The same message came before; it was run once."}
 	}
-	if o.command == "" {
+	needs := o.command
+	if o.entity == "engine_runtime" {
+		needs = volvo.EngineStart
+	}
+	if needs == "" {
 		return nil
 	}
-	if !b.allowed(o.command) {
-		return &refusal{reasonNotAllowed, "Add " + string(o.command) + " to commands.allow to allow it."}
-	}
-	if no := b.plain(o); no != nil {
-		return no
+	if !b.allowed(needs) {
+		return &refusal{reasonNotAllowed, "Add " + string(needs) + " to commands.allow to allow it."}
 	}
 	if no := o.car.commands.checkPIN(b.opts.Commands.PIN, o, now); no != nil {
 		return no
 	}
-	if o.car.Snapshot[volvo.Commands] != nil && !o.car.Offered[o.command] {
+	if o.car.Snapshot[volvo.Commands] != nil && !o.car.Offered[needs] {
 		return &refusal{reasonUnsupported, "Volvo does not list this command for this car."}
 	}
 	return nil
@@ -168,7 +188,7 @@ func (b *Bridge) understand(o *order) error {
 	e := entityByID(o.entity)
 	switch {
 	case e == nil:
-		return fmt.Errorf("there is no entity %q", brief(o.entity))
+		return errNoEntity
 	case e.id == "engine_runtime":
 		o.name("engine_runtime")
 		n, err := wholeMinutes(o.request.value)
@@ -183,7 +203,8 @@ func (b *Bridge) understand(o *order) error {
 	}
 	command, ok := e.words[o.request.value]
 	if !ok {
-		return fmt.Errorf("%s takes %s, not %q", e.id, strings.Join(sortedWords(e), " and "), brief(o.request.value))
+		// What was sent is not repeated: it may hold a PIN.
+		return fmt.Errorf("%s takes %s, or a JSON object with one of them as value", e.id, strings.Join(sortedWords(e), " and "))
 	}
 	if o.request.runtime != 0 && command != volvo.EngineStart {
 		return fmt.Errorf("runtimeMinutes is for engine_start only")
@@ -226,7 +247,8 @@ func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
 // was sent: a queue or a stored message somewhere could be of any age.
 func (b *Bridge) plain(o *order) *refusal {
 	critical := o.command == volvo.Unlock || o.command == volvo.EngineStart
-	if !critical || !o.request.at.IsZero() || b.opts.Commands.AllowPlain {
+	// One that is not allowed at all is told so instead.
+	if !critical || !b.allowed(o.command) || !o.request.at.IsZero() || b.opts.Commands.AllowPlain {
 		return nil
 	}
 	return &refusal{reasonStale, `This command needs the time it was sent: {"value": ..., "at": unix seconds}; or set commands.allow_plain.`}
@@ -262,7 +284,7 @@ func refreshOf(value string) ([]volvo.Resource, error) {
 	for name := range strings.SplitSeq(value, ",") {
 		r := volvo.Resource(strings.TrimSpace(name))
 		if !r.Known() {
-			return nil, fmt.Errorf("refresh takes PRESS or names of resources, not %q", brief(string(r)))
+			return nil, fmt.Errorf("refresh takes PRESS, or names of resources with commas between them")
 		}
 		resources = append(resources, r)
 	}
@@ -284,7 +306,9 @@ func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 		"invokeStatus": o.status.InvokeStatus, "message": o.status.Message, "reason": o.status.Reason, "advice": o.status.Advice,
 		"confirmed": o.status.Confirmed,
 	})
-	if o.command != "" { // what changes only the bridge is no command to the car
+	// What changes only the bridge is no command to the car, and the read-back of an
+	// older command is not the last one.
+	if o.command != "" && (c.LastCommand == nil || !o.status.RequestedAt.Before(c.LastCommand.RequestedAt)) {
 		status := o.status
 		c.LastCommand = &status
 	}

@@ -1,8 +1,10 @@
 package bridge_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -518,6 +520,156 @@ func TestPIN(t *testing.T) {
 		}
 		if strings.Contains(r.log.String(), "4711") {
 			r.Error("the PIN is in the log")
+		}
+	})
+}
+
+// TestReadBackThroughARefresh: a refresh in between neither proves nor disproves.
+func TestReadBackThroughARefresh(t *testing.T) {
+	cloud := ownCar(t)
+	acted := false
+	cloud.Command = func(simulator.Call) simulator.Answer {
+		go func() {
+			time.Sleep(4 * time.Second)
+			cloud.SetBody("doors.json", `{"data":{"centralLock":{"value":"LOCKED"}}}`)
+			acted = true
+		}()
+		return simulator.Answer{Status: 200, Body: `{"data":{"invokeStatus":"COMPLETED"}}`}
+	}
+	run(t, cloud, func(r *rig) {
+		time.Sleep(30 * time.Second)
+		r.broker.Publish(base+"/"+car+"/lock/set", "LOCK", false)
+		time.Sleep(500 * time.Millisecond)
+		r.broker.Publish(base+"/"+car+"/refresh/set", "doors", false)
+		time.Sleep(7 * time.Second)
+		synctest.Wait()
+		if s := r.document(car + "/lock/status"); s["confirmed"] != true || !acted {
+			r.Errorf("%v", s)
+		}
+	})
+}
+
+// TestUnreadableCarIsNotUnconfirmed: if doors can't be read, nobody knows.
+func TestUnreadableCarIsNotUnconfirmed(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		cloud.Set("GET /connected-vehicle/v2/vehicles/*/doors", simulator.Answer{Status: 500})
+		r.command(car+"/lock", "LOCK")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if s := r.document(car + "/lock/status"); s["confirmed"] != nil {
+			r.Errorf("%v", s)
+		}
+		if got := r.document(car + "/state")["lock"]; got != "UNLOCKED" {
+			r.Errorf("the lock shows %v", got)
+		}
+	})
+}
+
+// TestRefusalsDoNotCount: a POST that could not be made uses up nothing.
+func TestRefusalsDoNotCount(t *testing.T) {
+	cloud := ownCar(t)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, cloud)
+		r.opts.Accounts[0].Clients[0] = volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, UserAgent: "test",
+			Transport: noConnection{through{cloud}}, Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token})})
+		r.start()
+		defer r.stop()
+		time.Sleep(10 * time.Second)
+		for i := range 15 {
+			if s := r.command(car+"/honk", fmt.Sprintf(`{"value":"PRESS","id":"%d"}`, i)); s["status"] != "refused" || s["reason"] != "cloud_down" {
+				r.Fatalf("command %d: %v", i, s)
+			}
+		}
+		time.Sleep(6 * time.Minute)
+		if got := r.document("bridge/state")["commands_today"]; got != 0.0 {
+			r.Errorf("%v commands today", got)
+		}
+	})
+}
+
+// noConnection fails POSTs before a connection is made, as a dead network does.
+type noConnection struct{ next http.RoundTripper }
+
+func (n noConnection) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPost {
+		return n.next.RoundTrip(r)
+	}
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn("api:443")
+	}
+	return nil, errors.New("connection refused")
+}
+
+func TestTheSameIDAcrossARestart(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		r.command(car+"/honk", `{"value":"PRESS","id":"once"}`)
+		r.stop()
+		r.start()
+		time.Sleep(10 * time.Second)
+		if s := r.command(car+"/honk", `{"value":"PRESS","id":"once"}`); s["reason"] != "duplicate" {
+			r.Errorf("%v", s)
+		}
+		if n := len(cloud.Calls(http.MethodPost)); n != 1 {
+			r.Errorf("%d POSTs", n)
+		}
+	})
+}
+
+// TestAnswersRepeatNothing: what was sent may hold a PIN.
+func TestAnswersRepeatNothing(t *testing.T) {
+	run(t, ownCar(t), func(r *rig) {
+		for _, payload := range []string{` {"value":"UNLOCK","pin":"4711"}`, `[{"pin":"4711"}]`, `{"value":"UNLOCK 4711"}`, `{"value":"LOCK","4711":1}`, `4711`,
+			`{"value":"LOCK","pin":4711}`, `{"value":"LOCK","id":"kept","runtimeMinutes":4711}`} {
+			s := r.command(car+"/lock", payload)
+			if s["reason"] != "invalid" || strings.Contains(fmt.Sprint(s), "4711") {
+				r.Errorf("%s: %v", payload, s)
+			}
+			if strings.Contains(payload, "kept") && s["id"] != "kept" {
+				r.Errorf("the id of an invalid message was lost: %v", s)
+			}
+		}
+		for _, m := range r.broker.Log() {
+			if strings.Contains(m.Payload, "4711") {
+				r.Errorf("%s holds it", m.Topic)
+			}
+		}
+	})
+}
+
+func TestStrangersLeaveNothingBehind(t *testing.T) {
+	run(t, ownCar(t), func(r *rig) {
+		for _, topic := range []string{"nocar/lock", car + "/nonsense"} {
+			if s := r.command(topic, "PRESS"); s["reason"] != "invalid" {
+				r.Errorf("%s: %v", topic, s)
+			}
+			if _, ok := r.broker.Retained(base + "/" + topic + "/status"); ok {
+				r.Errorf("%s was retained", topic)
+			}
+		}
+	})
+}
+
+func TestNothingStartsWhileStopping(t *testing.T) {
+	cloud := ownCar(t)
+	cloud.Command = func(simulator.Call) simulator.Answer {
+		time.Sleep(3 * time.Second)
+		return simulator.Answer{Status: 200, Body: `{"data":{"invokeStatus":"COMPLETED"}}`}
+	}
+	run(t, cloud, func(r *rig) {
+		r.broker.Publish(base+"/"+car+"/honk/set", "PRESS", false)
+		time.Sleep(time.Second)
+		go func() {
+			time.Sleep(time.Second)
+			r.broker.Publish(base+"/"+car+"/lock/set", "UNLOCK", false)
+		}()
+		r.stop()
+		if n := len(cloud.Calls(http.MethodPost)); n != 1 {
+			r.Errorf("%d POSTs", n)
+		}
+		if s := r.document(car + "/honk/status"); s["status"] != "succeeded" {
+			r.Errorf("the one under way: %v", s)
 		}
 	})
 }

@@ -48,7 +48,11 @@ func number(u units) converter {
 		if !ok {
 			return nil, fmt.Sprintf("unit %q", brief(r.Unit))
 		}
-		return math.Round(n*factor*1e4) / 1e4, ""
+		value := math.Round(n*factor*1e4) / 1e4
+		if math.IsInf(value, 0) || math.IsNaN(value) {
+			return nil, fmt.Sprintf("number %q", brief(r.Value))
+		}
+		return value, ""
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"volvobridge/volvo"
 )
 
-const heartbeat = time.Hour // a document goes out at least that often
+const heartbeat = 59 * time.Minute // a document goes out at least once an hour
 
 // convert makes the value of a row that comes from readings: the first source
 // that answers wins. The odd are what could not be understood on the way.
@@ -165,7 +165,9 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 			fetched[string(r)] = stamp(a.Fetched)
 		}
 		document["fetched"] = fetched
-		b.retain(b.topic(c.slug, "state"), encode(document))
+		topic := b.topic(c.slug, "state")
+		delete(b.latest, topic) // also once an hour without news: readers look for life
+		b.retain(topic, encode(document))
 	}
 	for i := range entities {
 		if e := &entities[i]; e.attributes != nil && b.has(c, e) {
@@ -203,7 +205,7 @@ func position(c *car) map[string]any {
 func encode(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return "{}"
+		return "" // never published, never saved
 	}
 	return string(data)
 }

@@ -47,6 +47,7 @@ type readback struct {
 	from     time.Time // of the answer
 	next     int       // index of the next read
 	ready    time.Time // a read that began earlier proves nothing
+	seen     bool      // the car's state was read at least once
 }
 
 // readbackAfter are the times of the reads after the answer.
@@ -125,7 +126,7 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	o.Sent, o.status.Status, o.status.UpdatedAt = now.UTC(), sending, now.UTC()
 	entry := record(o)
 	b.background(func() {
-		p := progress{order: o}
+		p := progress{order: o, apiKey: apiKey}
 		p.seq, p.storeErr = b.opts.Store.Begin(entry)
 		ctx, cancel := context.WithCancel(b.commanding)
 		defer cancel()
@@ -138,13 +139,10 @@ func (b *Bridge) execute(o *order, now time.Time) {
 
 func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
 	a := o.car.account
-	// A LOCK that waited is still wanted; anything else that waited too long is old.
+	// A LOCK that waited is still wanted.
 	if o.command != volvo.Lock {
 		if no := b.tooOld(o, now); no != nil {
 			return no
-		}
-		if now.Sub(o.arrived) > b.opts.Commands.MaxAge {
-			return &refusal{reasonStale, "It waited longer than commands.max_age for the command before it."}
 		}
 	}
 	if no := b.blockedForCommands(a, now); no != nil {
@@ -179,6 +177,7 @@ func record(o *order) json.RawMessage {
 // progress is the end of a POST.
 type progress struct {
 	order    *order
+	apiKey   int
 	seq      int64
 	storeErr error
 	answer   volvo.Answer
@@ -195,7 +194,12 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	c.commands.running = nil
 	var status string
 	if p.err != nil {
-		status = b.invokeFailed(o, p.err, now)
+		status = b.invokeFailed(o, p.apiKey, p.err, now)
+		if status == refused { // no POST was made: it counts for nothing
+			c.account.calls.Undo(o.Sent)
+			c.account.posts.Undo(o.Sent)
+			c.account.quota.Undo(p.apiKey, true)
+		}
 	} else {
 		status = invoked(o, p.answer, now)
 	}
@@ -207,6 +211,10 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	b.journal(o)
 	if next := c.commands.waiting; next != nil {
 		c.commands.waiting = nil
+		if b.stopping {
+			b.refuse(next, stoppedFirst, now)
+			return
+		}
 		b.execute(next, now)
 	}
 }
@@ -220,7 +228,7 @@ func (b *Bridge) journal(o *order) {
 
 // invoked takes Volvo's answer.
 func invoked(o *order, answer volvo.Answer, now time.Time) string {
-	o.status.InvokeStatus, o.status.Message = new(string(answer.InvokeStatus)), &answer.Message
+	o.status.InvokeStatus, o.status.Message = new(string(answer.InvokeStatus)), answer.Message
 	o.status.ReadyToUnlock, o.status.ReadyToUnlockUntil = answer.ReadyToUnlock, answer.ReadyToUnlockUntil
 	o.status.Advice = adviceFor(answer.InvokeStatus)
 	if answer.ReadyToUnlock != nil && *answer.ReadyToUnlock {
@@ -275,7 +283,7 @@ const adviceUnknown = "Nobody can say whether the car did it; look before trying
 
 // invokeFailed takes a POST without a good answer: failed if the car can't have
 // acted, else unknown, and refused if no connection was made at all.
-func (b *Bridge) invokeFailed(o *order, err error, now time.Time) string {
+func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) string {
 	a := o.car.account
 	fault, ok := errors.AsType[*volvo.Error](err)
 	if !ok {
@@ -306,10 +314,8 @@ func (b *Bridge) invokeFailed(o *order, err error, now time.Time) string {
 		a.reject(volvo.Commands, fault)
 	case volvo.ErrQuota:
 		o.status.Reason = new(reasonQuota)
-		if key, ok := a.quota.Pick(now, true); ok {
-			a.quota.Spent(key, now, fault.Wait)
-			b.saveQuota(a, now)
-		}
+		a.quota.Spent(apiKey, now, fault.Wait)
+		b.saveQuota(a, now)
 	case volvo.ErrRateLimited:
 		o.status.Reason = new(reasonRateLimited)
 		a.pause(fault, now)
@@ -361,12 +367,17 @@ func (b *Bridge) askProof(o *order) {
 
 // confirm looks at the end of a read of the resource that proves a command; a
 // read that failed shows nothing.
-func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Time) {
+func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, started, now time.Time) {
 	o := c.commands.proving[resource]
-	if o == nil || now.Before(o.proof.ready) {
+	if o == nil {
 		return
 	}
 	p := o.proof
+	if started.Before(p.ready) { // it may show the state of before
+		c.account.plan.Ask(schedule.Key{Car: c.vin, Resource: resource}, p.ready)
+		return
+	}
+	p.seen = p.seen || good
 	if value, _ := p.convert(c.reading(resource, p.field)); good && value == p.want {
 		b.confirmed(o, true, now)
 		return
@@ -375,7 +386,18 @@ func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, now time.Ti
 		b.askProof(o)
 		return
 	}
-	b.confirmed(o, false, now)
+	b.unconfirmed(o, now)
+}
+
+// unconfirmed ends a read-back that did not show the state. If the car could not
+// be read at all, nobody knows.
+func (b *Bridge) unconfirmed(o *order, now time.Time) {
+	if o.proof.seen {
+		b.confirmed(o, false, now)
+		return
+	}
+	delete(o.car.commands.proving, o.proof.resource)
+	b.touch(o.car, now)
 }
 
 func (b *Bridge) confirmed(o *order, yes bool, now time.Time) {
@@ -394,7 +416,7 @@ func (b *Bridge) giveUpProofs(now time.Time) {
 	for _, c := range b.cars {
 		for _, o := range c.commands.proving {
 			if now.Sub(o.proof.from) >= readbackAfter[len(readbackAfter)-1]+tick {
-				b.confirmed(o, false, now)
+				b.unconfirmed(o, now)
 			}
 		}
 	}
@@ -404,13 +426,16 @@ func (b *Bridge) giveUpProofs(now time.Time) {
 // became of them. They are never repeated; the car is asked.
 func (b *Bridge) reopenCommands(now time.Time) {
 	for _, entry := range b.opts.Store.Commands() {
-		if !entry.Open {
-			continue
-		}
 		var j journalled
 		c := (*car)(nil)
 		if json.Unmarshal(entry.Data, &j) == nil {
 			c = b.car(j.VIN)
+		}
+		if c != nil && now.Sub(j.Status.RequestedAt) < idWindow { // nor is a message run twice across a restart
+			c.dedupe.remember(j.Entity, j.Status.ID, j.Status.RequestedAt)
+		}
+		if !entry.Open {
+			continue
 		}
 		if c == nil {
 			_ = b.opts.Store.Update(entry.Seq, false, entry.Data) // told by store_problem
@@ -427,12 +452,13 @@ func (b *Bridge) reopenCommands(now time.Time) {
 
 // finishCommands waits for the POSTs under way, a little; then they are unknown.
 func (b *Bridge) finishCommands(stop context.CancelFunc) {
+	b.stopping = true
 	grace := time.NewTimer(commandGrace)
 	defer grace.Stop()
 	for _, c := range b.cars {
 		if o := c.commands.waiting; o != nil {
 			c.commands.waiting = nil
-			b.refuse(o, refusal{reasonBusy, "The bridge was stopped before this could be sent."}, time.Now())
+			b.refuse(o, stoppedFirst, time.Now())
 		}
 	}
 	for b.commandsUnderWay() {

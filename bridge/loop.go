@@ -45,6 +45,7 @@ type Bridge struct {
 	commanding context.Context // of POSTs
 
 	connected  bool
+	stopping   bool
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
@@ -273,6 +274,7 @@ func (b *Bridge) publishDue(now time.Time) {
 func (b *Bridge) slow(now time.Time) {
 	for _, c := range b.cars {
 		b.checkAvailability(c, now)
+		b.fetchPictures(c, now)
 		if now.Sub(c.sent) >= heartbeat && !c.sent.IsZero() {
 			b.touch(c, now)
 		}
@@ -313,7 +315,7 @@ func (b *Bridge) topic(levels ...string) string {
 
 // retain publishes a retained message, unless the broker holds it already.
 func (b *Bridge) retain(topic, payload string) {
-	if old, ok := b.latest[topic]; ok && old == payload {
+	if old, ok := b.latest[topic]; payload == "" || ok && old == payload {
 		return
 	}
 	b.latest[topic] = payload

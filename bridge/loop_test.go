@@ -370,6 +370,17 @@ func TestOneCarOfTwoIsForbidden(t *testing.T) {
 	})
 }
 
+// apiCalls counts the calls with a key; pictures have none and cost nothing.
+func apiCalls(cloud *simulator.Replay) int {
+	n := 0
+	for _, c := range cloud.Calls("") {
+		if c.Key != "" {
+			n++
+		}
+	}
+	return n
+}
+
 func TestQuotaSpentAndRefilled(t *testing.T) {
 	cloud := ownCar(t)
 	run(t, cloud, func(r *rig) {
@@ -380,13 +391,13 @@ func TestQuotaSpentAndRefilled(t *testing.T) {
 			r.Errorf("cloud status %v", got)
 		}
 		spent := time.Now()
-		calls := len(cloud.Calls(""))
+		calls := apiCalls(cloud)
 		if s := r.command(car+"/lock", "LOCK"); s["status"] != "refused" || s["reason"] != "quota" || s["advice"] == nil {
 			r.Errorf("a command without quota: %v", s)
 		}
 		cloud.Set("GET *", simulator.Answer{})
 		time.Sleep(3*time.Hour + 25*time.Minute)
-		if n := len(cloud.Calls("")) - calls; n != 0 {
+		if n := apiCalls(cloud) - calls; n != 0 {
 			r.Errorf("%d calls with a spent key", n)
 		}
 		if got, _ := r.broker.Retained(base + "/" + car + "/availability"); got != "online" {
@@ -394,7 +405,7 @@ func TestQuotaSpentAndRefilled(t *testing.T) {
 		}
 		time.Sleep(3*time.Hour + 31*time.Minute + 20*time.Second - time.Since(spent))
 		synctest.Wait()
-		if len(cloud.Calls("")) == calls {
+		if apiCalls(cloud) == calls {
 			r.Error("no call within 20 s of the refill")
 		}
 		if got := r.document("bridge/state")["cloud_status"]; got != "ok" {
@@ -583,4 +594,69 @@ func TestFaultsOfTheCloud(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestQuotaOfADay: a refill that is a day away is waited for too.
+func TestQuotaOfADay(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		cloud.Set("GET *", simulator.Answer{Status: 403, Body: `{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 24:00:00."}`})
+		time.Sleep(2 * time.Minute)
+		calls := apiCalls(cloud)
+		time.Sleep(23 * time.Hour)
+		if n := apiCalls(cloud) - calls; n != 0 {
+			r.Errorf("%d calls with a spent key", n)
+		}
+	})
+}
+
+// TestHeartbeat: without news a document goes out once an hour, also in an outage.
+func TestHeartbeat(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		cloud.Set("GET *", simulator.Answer{Status: 503})
+		r.broker.Reset()
+		time.Sleep(5*time.Hour + time.Minute)
+		n := 0
+		for _, m := range r.broker.Log() {
+			if m.Topic == base+"/"+car+"/state" {
+				n++
+			}
+		}
+		if n < 5 || n > 6 {
+			r.Errorf("%d documents in five hours", n)
+		}
+	})
+}
+
+// TestPictureIsTriedAgain: a failed picture is fetched an hour later.
+func TestPictureIsTriedAgain(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		if _, ok := r.broker.Retained(base + "/" + car + "/image/exterior"); ok {
+			r.Fatal("a picture from nowhere")
+		}
+		cloud.Set("GET /pictures/exterior.png", simulator.Answer{Status: 200, Body: "GIF89a\x01\x00\x01\x00\x00\x00\x00;", Header: map[string]string{"Content-Type": "image/gif"}})
+		time.Sleep(61 * time.Minute)
+		synctest.Wait()
+		if got, _ := r.broker.Retained(base + "/" + car + "/image/exterior"); !strings.HasPrefix(got, "GIF89a") {
+			r.Errorf("the picture is %q", got)
+		}
+		config, _ := r.broker.Retained("homeassistant/device/volvobridge_" + strings.ToLower(car) + "/config")
+		if !strings.Contains(config, `"content_type":"image/gif"`) || strings.Contains(config, "interior_image") {
+			r.Error("announced are not just the pictures that are there")
+		}
+	})
+}
+
+// TestOddNumbers: a number that no document can hold costs no other value.
+func TestOddNumbers(t *testing.T) {
+	cloud := ownCar(t)
+	cloud.SetBody("odometer.json", `{"data":{"odometer":{"value":1e305,"unit":"km","timestamp":"9999-12-31T23:59:59-05:00"}}}`)
+	run(t, cloud, func(r *rig) {
+		d := r.document(car + "/state")
+		if d["odometer"] != nil || d["lock"] != "UNLOCKED" {
+			r.Errorf("odometer %v, lock %v", d["odometer"], d["lock"])
+		}
+	})
 }

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,7 +44,16 @@ func parseRequest(payload []byte) (request, error) {
 		return request{}, err
 	}
 	var r request
-	for key, raw := range fields {
+	keys := slices.SortedFunc(maps.Keys(fields), func(x, y string) int {
+		if x == "id" { // first: the answer names it, whatever else is wrong
+			return -1
+		} else if y == "id" {
+			return 1
+		}
+		return strings.Compare(x, y)
+	})
+	for _, key := range keys {
+		raw := fields[key]
 		switch key {
 		case "value":
 			r.value, err = wordOrNumber(raw)
@@ -58,7 +70,7 @@ func parseRequest(payload []byte) (request, error) {
 		case "runtimeMinutes":
 			r.runtime, err = wholeMinutes(string(raw))
 		default:
-			err = fmt.Errorf("unknown key %q; known are value, id, at, pin, runtimeMinutes", brief(key))
+			err = errors.New("the payload has an unknown key; known are value, id, at, pin, runtimeMinutes")
 		}
 		if err != nil {
 			return request{id: r.id}, err
@@ -88,7 +100,7 @@ func strictObject(payload []byte) (map[string]json.RawMessage, error) {
 			return nil, errors.New("the payload is no JSON object")
 		}
 		if _, twice := fields[key]; twice {
-			return nil, fmt.Errorf("the key %q stands twice", brief(key))
+			return nil, errors.New("a key stands twice")
 		}
 		fields[key] = raw
 	}
@@ -150,8 +162,21 @@ func wholeMinutes(text string) (int, error) {
 
 // dedupe remembers what was asked for on the topics of a car.
 type dedupe struct {
-	ids  map[string]time.Time // topic and id
-	last map[string]plainSeen // topic
+	ids    map[string]time.Time // topic and id
+	last   map[string]plainSeen // topic
+	purged time.Time
+}
+
+const mostIDs = 10000 // a flood must not fill the memory
+
+// remember notes an id that was seen at a time.
+func (d *dedupe) remember(entity, id string, at time.Time) {
+	if d.ids == nil {
+		d.ids, d.last = map[string]time.Time{}, map[string]plainSeen{}
+	}
+	if len(d.ids) < mostIDs {
+		d.ids[entity+"\x00"+id] = at
+	}
 }
 
 type plainSeen struct {
@@ -176,15 +201,13 @@ func (d *dedupe) seen(entity, id, payload string, now time.Time) bool {
 	if id == "" {
 		return previous.payload == payload && now.Sub(previous.at) < plainWindow
 	}
-	for key, at := range d.ids {
-		if now.Sub(at) >= idWindow {
-			delete(d.ids, key)
-		}
+	if now.Sub(d.purged) > time.Minute || len(d.ids) >= mostIDs {
+		d.purged = now
+		maps.DeleteFunc(d.ids, func(_ string, at time.Time) bool { return now.Sub(at) >= idWindow })
 	}
-	key := entity + "\x00" + id
-	_, twice := d.ids[key]
-	if !twice {
-		d.ids[key] = now
+	if at, known := d.ids[entity+"\x00"+id]; known && now.Sub(at) < idWindow {
+		return true
 	}
-	return twice
+	d.remember(entity, id, now)
+	return false
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (b *Bridge) loadCar(c *car) {
 // saveCar writes what is known of a car, if that changed.
 func (b *Bridge) saveCar(c *car) {
 	data := []byte(encode(c.memory))
-	if sum := digest(data); sum != c.saved {
+	if sum := digest(data); len(data) > 0 && sum != c.saved {
 		c.saved = sum
 		b.opts.Store.Save(carFile(c.vin), data, store.Whole)
 	}
@@ -57,6 +58,13 @@ func (b *Bridge) save(now time.Time) {
 	}
 }
 
+// countedCalls is what a restart must know of the limits.
+type countedCalls struct {
+	Keys  json.RawMessage `json:"keys"`
+	Calls []time.Time     `json:"calls"` // of the last minute
+	Posts []time.Time     `json:"posts"`
+}
+
 func quotaFile(a *account) string { return "calls_" + a.label + ".json" }
 
 func (b *Bridge) loadQuota(a *account) {
@@ -64,7 +72,15 @@ func (b *Bridge) loadQuota(a *account) {
 	if data == nil {
 		return
 	}
-	if err := a.quota.Load(data); err != nil {
+	var saved countedCalls
+	err := json.Unmarshal(data, &saved)
+	if err == nil {
+		err = a.quota.Load(saved.Keys)
+	}
+	now := time.Now()
+	a.calls.Restore(saved.Calls, now)
+	a.posts.Restore(saved.Posts, now)
+	if err != nil {
 		b.log.Warn().Str("file", b.opts.Store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
 	}
 }
@@ -77,7 +93,8 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 		return
 	}
 	a.counted, a.uncounted = now, time.Time{}
-	b.opts.Store.Save(quotaFile(a), a.quota.Save(), store.Light)
+	counted := countedCalls{Keys: a.quota.Save(), Calls: a.calls.Times(), Posts: a.posts.Times()}
+	b.opts.Store.Save(quotaFile(a), []byte(encode(counted)), store.Light)
 }
 
 const quotaEvery = 100 * time.Millisecond

@@ -39,6 +39,8 @@ type picture struct {
 	err   error
 }
 
+const pictureRetry = time.Hour
+
 func hasImage(kind string) func(*Bridge, *car) bool {
 	return func(_ *Bridge, c *car) bool { return c.Images[kind].Type != "" }
 }
@@ -54,7 +56,7 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 				address = r.Value
 			}
 		}
-		if address == "" || c.Images[kind].URL == address || c.fetching[kind] {
+		if address == "" || c.Images[kind].URL == address || c.fetching[kind] || now.Before(c.pictureAgain[kind]) {
 			continue
 		}
 		c.fetching[kind] = true
@@ -72,6 +74,7 @@ func (b *Bridge) keepPicture(p picture, now time.Time) {
 	c := p.car
 	delete(c.fetching, p.kind)
 	if p.err != nil {
+		c.pictureAgain[p.kind] = now.Add(pictureRetry)
 		b.log.Debug().Str("car", c.label).Str("picture", p.kind).Err(p.err).Msg("no picture")
 		return
 	}

@@ -24,6 +24,7 @@ type result struct {
 	account  *account
 	key      schedule.Key
 	apiKey   int
+	started  time.Time
 	readings volvo.Readings
 	vins     []string
 	err      error
@@ -58,7 +59,7 @@ func (b *Bridge) start(now time.Time) {
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{vin: vin, name: name, slug: b.slug(name, vin), account: a, memory: newMemory(),
-		tried: map[volvo.Resource]bool{}, fetching: map[string]bool{}, alive: now}
+		tried: map[volvo.Resource]bool{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
 	if name != "" {
 		c.label = c.slug
@@ -74,6 +75,9 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	}
 	b.retain(b.topic(c.slug, "availability"), c.online)
 	if c.restored() {
+		for resource := range c.Snapshot {
+			b.noteStrange(c, resource)
+		}
 		b.prove(c)
 		b.publishCar(c, now)
 	}
@@ -112,7 +116,8 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 		}
 	}
 	// What was asked for waits for less; look again soon enough for it.
-	if urgent, ok := a.plan.Wake(true); ok && !a.blocked(now) && urgent.Before(due) {
+	_, reserve := a.quota.Pick(now, true)
+	if urgent, ok := a.plan.Wake(true); ok && reserve && !now.Before(a.paused) && urgent.Before(due) {
 		due = urgent.Add(a.calls.Wait(now, 0))
 	}
 	if !due.After(now) { // could not be started now: something must change first
@@ -167,7 +172,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 
 // read does one GET, in a goroutine of its own.
 func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
-	r := result{account: a, key: key, apiKey: apiKey}
+	r := result{account: a, key: key, apiKey: apiKey, started: time.Now()}
 	if key.Resource == schedule.List {
 		r.vins, r.err = a.clients[apiKey].Vehicles(b.reading)
 		return r
@@ -193,17 +198,18 @@ func (b *Bridge) apply(r result, now time.Time) {
 	if r.key.Resource == schedule.List {
 		b.listCars(a, r.vins, now)
 	} else if c := b.car(r.key.Car); c != nil {
-		b.keep(c, r.key.Resource, r.readings, now)
+		b.keep(c, r.key.Resource, r.readings, r.started, now)
 	}
 	b.publishStatusSoon(now)
 }
 
 // keep puts an answer into the car's snapshot.
-func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, now time.Time) {
+func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, started, now time.Time) {
 	c.LastGood, c.alive = now, now
+	b.endClimate(c, resource, readings, now)
 	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
 		old.Fetched = now.Truncate(time.Millisecond)
-		b.confirm(c, resource, true, now)
+		b.confirm(c, resource, true, started, now)
 		b.checkAvailability(c, now)
 		return
 	}
@@ -211,10 +217,6 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	switch resource {
 	case volvo.EnergyState:
 		c.settleFinish(now)
-	case volvo.EngineState:
-		if value, _ := engine(c.reading(volvo.EngineState, "engineStatus")); value == "ON" {
-			c.ClimateUntil = time.Time{} // driving ends the climate timer
-		}
 	case volvo.Details:
 		b.fetchPictures(c, now)
 	}
@@ -222,9 +224,20 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	if b.prove(c) || resource == volvo.Details {
 		b.announceSoon(c, now)
 	}
-	b.confirm(c, resource, true, now)
+	b.confirm(c, resource, true, started, now)
 	b.checkAvailability(c, now)
 	b.touch(c, now)
+}
+
+// endClimate: a running engine ends the timer of the climate switch.
+func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Readings, now time.Time) {
+	if resource != volvo.EngineState || c.ClimateUntil.IsZero() {
+		return
+	}
+	if value, _ := engine(readings["engineStatus"]); value == "ON" {
+		c.ClimateUntil = time.Time{}
+		b.touch(c, now)
+	}
 }
 
 // announceSoon plans the announcement: when the first look at the car is
@@ -282,7 +295,7 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	}
 	a.plan.Done(r.key, now, outcome)
 	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
-		b.confirm(c, r.key.Resource, false, now)
+		b.confirm(c, r.key.Resource, false, r.started, now)
 	}
 	b.logFault(r, fault)
 }
@@ -292,7 +305,9 @@ func (a *account) pause(fault *volvo.Error, now time.Time) {
 	if fault.Wait > 0 {
 		wait = fault.Wait
 	}
-	a.paused = now.Add(wait)
+	if until := now.Add(wait); until.After(a.paused) {
+		a.paused = until
+	}
 }
 
 func (a *account) reject(r volvo.Resource, fault *volvo.Error) {

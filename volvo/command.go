@@ -155,7 +155,7 @@ func InvokeStatuses() []InvokeStatus {
 // Answer is the cloud's answer to a command.
 type Answer struct {
 	InvokeStatus InvokeStatus
-	Message      string
+	Message      *string // nil: not in the answer
 	// ReadyToUnlock and ReadyToUnlockUntil come with unlock on cars that must be
 	// unlocked by hand within a time. Nil: not in the answer.
 	ReadyToUnlock      *bool
@@ -194,7 +194,10 @@ func DecodeAnswer(body []byte) (Answer, error) {
 	if status == "" {
 		return Answer{}, errNoInvokeStatus
 	}
-	answer := Answer{InvokeStatus: InvokeStatus(status), Message: text(fields["message"])}
+	answer := Answer{InvokeStatus: InvokeStatus(clip(status))}
+	if message := fields["message"]; len(message) > 0 && message[0] == '"' {
+		answer.Message = new(clip(text(message)))
+	}
 	switch strings.ToLower(text(fields["readyToUnlock"])) {
 	case "true":
 		answer.ReadyToUnlock = new(true)

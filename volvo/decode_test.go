@@ -135,7 +135,7 @@ func TestUnlockAnswer(t *testing.T) {
 		}
 	}
 	a, err := volvo.DecodeAnswer([]byte(`{"data":{"vin":"x","invokeStatus":"WAITING","message":null}}`))
-	if _, ok := a.UnlockWindow(now); err != nil || ok || a.ReadyToUnlock != nil || a.Message != "" {
+	if _, ok := a.UnlockWindow(now); err != nil || ok || a.ReadyToUnlock != nil || a.Message != nil {
 		t.Errorf("%+v %v", a, err)
 	}
 	for _, body := range []string{``, `{}`, `[]`, `{"data":{"invokeStatus":null}}`, `<html>`} {

@@ -67,7 +67,7 @@ var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"}
 
 func instant(text string) time.Time {
 	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.Year() >= 1970 && t.Year() <= 9999 {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.UTC().Year() >= 1970 && t.UTC().Year() <= 9999 {
 			return t.UTC()
 		}
 	}

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,23 @@ func (w *Window) Wait(now time.Time, spare int) time.Duration {
 func (w *Window) Count(now time.Time) {
 	w.forget(now)
 	w.times = append(w.times, now)
+}
+
+// Undo takes back an event that Count recorded at a time.
+func (w *Window) Undo(at time.Time) {
+	if i := slices.IndexFunc(w.times, at.Equal); i >= 0 {
+		w.times = slices.Delete(w.times, i, i+1)
+	}
+}
+
+// Times returns the events in the window, for a restart.
+func (w *Window) Times() []time.Time { return slices.Clone(w.times) }
+
+// Restore puts back the events of before a restart.
+func (w *Window) Restore(times []time.Time, now time.Time) {
+	w.times = append(slices.SortedFunc(slices.Values(times), time.Time.Compare), w.times...)
+	w.forget(now)
+	w.times = slices.DeleteFunc(w.times, func(t time.Time) bool { return t.After(now) })
 }
 
 func (w *Window) forget(now time.Time) {
@@ -92,10 +110,11 @@ func (q *Quota) Load(data []byte) error {
 func (q *Quota) turn(now time.Time) {
 	for i := range q.keys {
 		k := &q.keys[i]
-		if k.Resets.Sub(now) > 24*time.Hour { // the clock was wrong when this was written
+		// Later than Volvo ever says: the clock was wrong when this was written.
+		if k.Resets.Sub(now) > longestDay {
 			k.Resets = nextMidnight(now)
 		}
-		if k.Until.Sub(now) > 24*time.Hour {
+		if k.Until.Sub(now) > longestDay {
 			k.Until = time.Time{}
 		}
 		if now.Before(k.Resets) {
@@ -128,6 +147,18 @@ func (q *Quota) Count(key int, now time.Time, command bool) {
 	q.keys[key].Calls++
 	if command {
 		q.keys[key].Commands++
+	}
+}
+
+// longestDay is a day and what clocks may differ by.
+const longestDay = 25 * time.Hour
+
+// Undo takes back what Count recorded of a call that was never made.
+func (q *Quota) Undo(key int, command bool) {
+	k := &q.keys[key]
+	k.Calls = max(0, k.Calls-1)
+	if command {
+		k.Commands = max(0, k.Commands-1)
 	}
 }
 

@@ -220,7 +220,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 		if !it.settled {
 			// Spread what began together: the golden ratio never clusters.
 			_, phase := math.Modf(float64(it.order&0xffff) * 0.6180339887)
-			it.due = it.started.Add(time.Duration(float64(interval) * (0.5 + phase/2)))
+			it.due = it.started.Add(max(p.min, time.Duration(float64(interval)*(0.5+phase/2))))
 		}
 		it.settled, it.failures = true, 0
 	case Failed:
@@ -244,19 +244,22 @@ func (p *Plan) Ask(key Key, at time.Time) bool {
 	if it == nil {
 		return false
 	}
-	if it.flying { // what is on its way may have left before the reason to ask
-		it.again = at
-		return true
+	switch {
+	case it.flying: // what is on its way may have left before the reason to ask
+		if it.again.IsZero() || at.Before(it.again) {
+			it.again = at
+		}
+	case !it.urgent || at.Before(it.due): // an earlier wish stays
+		it.due, it.urgent = at, true
 	}
-	it.due, it.urgent = at, true
 	return true
 }
 
 // Retry makes everything that failed lately due now.
 func (p *Plan) Retry(now time.Time) {
 	for _, it := range p.items {
-		if it.failures > 0 && !it.flying && it.due.After(now) {
-			it.due = now
+		if it.failures > 0 && !it.flying {
+			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
 		}
 	}
 }
@@ -280,17 +283,25 @@ func (p *Plan) Probe(now time.Time) (Key, bool) {
 	return best.key, true
 }
 
-// Refresh is Ask for a user's wish: it keeps the shortest interval.
-func (p *Plan) Refresh(key Key, now time.Time) bool {
+// Refresh reads key soon, at a user's wish. It keeps the shortest interval and
+// takes its turn with the others.
+func (p *Plan) Refresh(key Key, now time.Time) {
 	it := p.byKey[key]
-	if it == nil {
-		return false
+	if it == nil || it.flying {
+		return
 	}
 	at := now
 	if !it.started.IsZero() {
 		at = later(now, it.started.Add(p.min))
 	}
-	return p.Ask(key, at)
+	it.due = earlier(it.due, at)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func later(a, b time.Time) time.Time {

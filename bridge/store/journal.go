@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"os"
@@ -12,7 +11,6 @@ import (
 const (
 	journalName = "commands.jsonl"
 	keepEntries = 200
-	maxLine     = 64 << 10
 	maxLines    = 10 * keepEntries // then the file is written anew
 )
 
@@ -40,20 +38,18 @@ type journal struct {
 func (j *journal) open(s *Store) {
 	data := s.Load(journalName)
 	broken := false
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
+	for line := range bytes.Lines(data) {
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		var e Entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Seq <= 0 || e.Data == nil {
+		if json.Unmarshal(line, &e) != nil || e.Seq <= 0 || e.Data == nil {
 			broken = true
 			continue
 		}
 		j.put(e)
 	}
-	if broken || lines.Err() != nil {
+	if broken {
 		s.notes = append(s.notes, s.SetAside(journalName))
 	}
 	j.trim()

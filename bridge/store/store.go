@@ -28,6 +28,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	pending map[string]write // the latest content of files that are not written yet
+	writing map[string]write // what the writer has taken of it
 	problem error
 	notes   []string
 
@@ -128,9 +129,11 @@ func (s *Store) Close() error {
 // Load returns a file's content; nil when there is none.
 func (s *Store) Load(name string) []byte {
 	s.mu.Lock()
-	if w, ok := s.pending[name]; ok {
-		s.mu.Unlock()
-		return w.data
+	for _, unwritten := range []map[string]write{s.pending, s.writing} {
+		if w, ok := unwritten[name]; ok {
+			s.mu.Unlock()
+			return w.data
+		}
 	}
 	s.mu.Unlock()
 	data, err := os.ReadFile(filepath.Join(s.dir, name))
@@ -217,7 +220,7 @@ func (s *Store) writer() {
 func (s *Store) flush() (failed bool) {
 	s.mu.Lock()
 	todo := s.pending
-	s.pending = map[string]write{}
+	s.pending, s.writing = map[string]write{}, todo
 	problem := s.problem
 	s.mu.Unlock()
 	if len(todo) == 0 && problem == nil && !s.journal.pending() {
@@ -242,7 +245,7 @@ func (s *Store) flush() (failed bool) {
 		last = s.journal.repair(s)
 	}
 	s.mu.Lock()
-	s.problem = last
+	s.problem, s.writing = last, nil
 	s.mu.Unlock()
 	return last != nil
 }

@@ -80,7 +80,7 @@ func (s *source) address(key, value string, schemes ...string) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
-		s.wrong(key, "%q is no address; it begins with %s:// and a host", value, strings.Join(schemes, "://, "))
+		s.wrong(key, "is no address; it begins with %s:// and a host", strings.Join(schemes, "://, "))
 	case u.User != nil:
 		s.wrong(key, "holds a user; put it into the keys username and password")
 	}

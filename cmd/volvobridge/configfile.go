@@ -203,6 +203,9 @@ func (s *source) table(n *yaml.Node, v reflect.Value, key string) {
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for i := 0; i+1 < len(n.Content); i += 2 {
+		if name := reflect.ValueOf(n.Content[i].Value).Convert(v.Type().Key()); v.MapIndex(name).IsValid() {
+			s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "the key %q stands twice in %s; remove one", n.Content[i].Value, key)
+		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		s.node(n.Content[i+1], item, join(key, n.Content[i].Value))
 		v.SetMapIndex(reflect.ValueOf(n.Content[i].Value).Convert(v.Type().Key()), item)
@@ -262,7 +265,11 @@ func (s *source) token(n *yaml.Node, v reflect.Value, key string) {
 				s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "unknown key %q in %s%s", name, key, suggest(name, names))
 				continue
 			}
-			token[volvo.API(name)] = n.Content[i+1].Value
+			if value := n.Content[i+1]; value.Kind != yaml.ScalarNode {
+				s.add(fmt.Sprintf("line %d", value.Line), "", "%s.%s must be a token", key, name)
+			} else if value.Tag != "!!null" && value.Value != "" {
+				token[volvo.API(name)] = value.Value
+			}
 		}
 	default:
 		s.wrong(key, "must be a token, or {connected_vehicle: .., energy: .., location: ..}")
@@ -277,7 +284,7 @@ func kindName(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	}
-	return fmt.Sprintf("%q", n.Value)
+	return "a single value" // not its text: it may be a secret
 }
 
 // environment sets keys from variables: a key's own, or a file's name in the
