@@ -660,3 +660,71 @@ func TestOddNumbers(t *testing.T) {
 		}
 	})
 }
+
+// TestFaultsOfCommands are the switches that concern commands and the account.
+func TestFaultsOfCommands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.Petrol, simulator.BEV}, PerDay: -1, PerMinute: -1, CommandsPerMinute: -1})
+		r := newRig(t, cloud)
+		r.opts.Commands.PerMinute = 1000
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(time.Minute)
+		vin, other := cloud.VINs()[0], cloud.VINs()[1]
+		turn := func(f simulator.Fault) {
+			t.Helper()
+			cloud.Mend()
+			if err := cloud.Switch(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := func() map[string]any { return r.document(vin + "/lock/status") }
+
+		// The car acts, the answer is lost: unknown, then confirmed by the car.
+		turn(simulator.Fault{Match: "POST", Kind: "lost"})
+		r.broker.Publish(base+"/"+vin+"/lock/set", "LOCK", false)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if s := last(); s["status"] != "unknown" || s["confirmed"] != true {
+			t.Errorf("lost: %v", s)
+		}
+		if n := len(cloud.Posts()); n != 1 {
+			t.Errorf("lost: %d POSTs", n)
+		}
+		turn(simulator.Fault{Match: "POST", Invoke: "UNABLE_TO_LOCK_DOOR_OPEN"})
+		r.broker.Publish(base+"/"+vin+"/lock/set", "LOCK", false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if s := last(); s["status"] != "failed" || s["invokeStatus"] != "UNABLE_TO_LOCK_DOOR_OPEN" || s["advice"] == nil {
+			t.Errorf("invoke: %v", s)
+		}
+		turn(simulator.Fault{Match: "POST", Status: 429, Header: map[string]string{"Retry-After": "30"}, Times: 1})
+		if s := r.command(vin+"/honk", "PRESS"); s["status"] != "failed" || s["reason"] != "rate_limited" {
+			t.Errorf("429: %v", s)
+		}
+		if s := r.command(vin+"/flash", "PRESS"); s["status"] != "refused" || s["reason"] != "rate_limited" {
+			t.Errorf("within Retry-After: %v", s)
+		}
+		time.Sleep(31 * time.Second)
+		turn(simulator.Fault{Match: "GET", Kind: "quota", Delay: "2h"})
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := r.document("bridge/state")["cloud_status"]; got != "quota_spent" {
+			t.Errorf("quota: %v", got)
+		}
+		cloud.Mend()
+		time.Sleep(2*time.Hour + 20*time.Second)
+		synctest.Wait()
+		if got := r.document("bridge/state")["cloud_status"]; got != "ok" {
+			t.Errorf("refilled: %v", got)
+		}
+		turn(simulator.Fault{Match: other, Kind: "vanish"})
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		for v, want := range map[string]string{vin: "online", other: "offline"} {
+			if got, _ := r.broker.Retained(base + "/" + v + "/availability"); got != want {
+				t.Errorf("after %s left: %s is %s", other, v, got)
+			}
+		}
+	})
+}

@@ -248,7 +248,7 @@ func TestNothingLateThroughAStalledLink(t *testing.T) {
 	online()
 	p.terminate()
 	o.publish("volvo/"+car+"/lock/set", unlock()) // nobody is there
-	p = startBridge(t, dir, config(serve(t, cloud), "mqtt://"+address, "commands: {allow: [lock, unlock, honk], per_minute: 1000}\n"))
+	startBridge(t, dir, config(serve(t, cloud), "mqtt://"+address, "commands: {allow: [lock, unlock, honk], per_minute: 1000}\n"))
 	online()
 	time.Sleep(3 * time.Second)
 	if n := len(cloud.Calls("POST")); n != 0 {
