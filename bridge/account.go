@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -18,7 +19,8 @@ type account struct {
 
 	plan  *schedule.Plan
 	quota *schedule.Quota
-	calls *schedule.Window // any call
+	calls *schedule.Window // any call of this process
+	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
 	spare     int // calls of a minute that polling leaves to commands
@@ -62,9 +64,27 @@ func newAccount(a Account, p Polling, commandsPerMinute int, label string, now t
 		name: a.Name, label: label, clients: a.Clients, wanted: a.Vehicles,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
-		calls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
+		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
 		spare: p.PerMinute / 9, rejected: map[volvo.API]string{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
 	}
+}
+
+// count records a call that is about to be made.
+func (a *account) count(apiKey int, now time.Time, command bool) {
+	a.calls.Count(now)
+	a.polls.Count(now)
+	a.quota.Count(apiKey, now, command)
+	if command {
+		a.posts.Count(now)
+	}
+}
+
+// undo takes back a command that was never sent: it counts for nothing.
+func (a *account) undo(apiKey int, at time.Time) {
+	a.calls.Undo(at)
+	a.polls.Undo(at)
+	a.posts.Undo(at)
+	a.quota.Undo(apiKey, true)
 }
 
 // outage tells whether reads fail one after the other.
@@ -104,7 +124,7 @@ func (a *account) advice(now time.Time) string {
 	case cloudLogin:
 		for _, api := range volvo.APIs() {
 			if why, ok := a.rejected[api]; ok {
-				return "The access token of " + string(api) + " can't be used (" + why + "): put a fresh one into volvo.access_token and restart; the other APIs go on."
+				return "The access token of " + string(api) + " can't be used (" + cmp.Or(why, "Volvo answered 401") + "): put a fresh one into volvo.access_token and restart; the other APIs go on."
 			}
 		}
 	case cloudQuota:

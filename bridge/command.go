@@ -95,9 +95,9 @@ func (b *Bridge) command(m mqtt.Received) {
 	now := m.At
 	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: now}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
-	if m.Retained { // whoever stored it, it would come again at every connection
-		b.send(m.Topic, nil)
-	}
+	// Whoever published it may have had it stored, which a live message does not
+	// tell: it would come again at every connection.
+	b.send(m.Topic, nil)
 	stored := refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
 	switch {
 	case o.car == nil && m.Retained:
@@ -109,8 +109,8 @@ func (b *Bridge) command(m mqtt.Received) {
 	case m.Retained:
 		b.refuse(o, stored, now)
 		return
-	case entityByID(o.entity) == nil:
-		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no such entity."}, now)
+	case !takesCommands(o.entity):
+		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no entity of that name that takes commands."}, now)
 		return
 	case b.stopping:
 		b.refuse(o, stoppedFirst, now)
@@ -130,7 +130,12 @@ func (b *Bridge) command(m mqtt.Received) {
 // stoppedFirst refuses what comes too late.
 var stoppedFirst = refusal{reasonBusy, "The bridge was stopped before this could be sent."}
 
-var errNoEntity = errors.New("there is no such entity")
+var errNoEntity = errors.New("there is no entity of that name that takes commands")
+
+func takesCommands(id string) bool {
+	e := entityByID(id)
+	return e != nil && (len(e.words) > 0 || e.id == "engine_runtime" || e.id == "refresh")
+}
 
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
@@ -162,7 +167,7 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 		return no
 	}
 	if o.car.dedupe.seen(o.entity, o.request.id, string(payload), now) {
-		return &refusal{reasonDuplicate, "The same message came before; it was run once."}
+		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes; that one was run. Another id makes it another command."}
 	}
 	needs := o.command
 	if o.entity == "engine_runtime" {
@@ -187,7 +192,7 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 func (b *Bridge) understand(o *order) error {
 	e := entityByID(o.entity)
 	switch {
-	case e == nil:
+	case !takesCommands(o.entity):
 		return errNoEntity
 	case e.id == "engine_runtime":
 		o.name("engine_runtime")
@@ -198,16 +203,14 @@ func (b *Bridge) understand(o *order) error {
 		o.name("refresh")
 		_, err := refreshOf(o.request.value)
 		return err
-	case len(e.words) == 0:
-		return fmt.Errorf("%s takes no commands", e.id)
 	}
 	command, ok := e.words[o.request.value]
 	if !ok {
 		// What was sent is not repeated: it may hold a PIN.
-		return fmt.Errorf("%s takes %s, or a JSON object with one of them as value", e.id, strings.Join(sortedWords(e), " and "))
+		return fmt.Errorf("the entity %s takes %s, or a JSON object with that as value", e.id, strings.Join(sortedWords(e), " or "))
 	}
 	if o.request.runtime != 0 && command != volvo.EngineStart {
-		return fmt.Errorf("runtimeMinutes is for engine_start only")
+		return errors.New("the key runtimeMinutes is for engine_start only")
 	}
 	o.command = command
 	o.name(string(command))
@@ -266,6 +269,7 @@ func (b *Bridge) settleLocally(o *order, now time.Time) {
 			b.refuse(o, *no, now)
 			return
 		}
+		o.status.Advice = new("The values follow on the state topic; none is read more often than polling.min_interval.")
 		resources, _ := refreshOf(o.request.value) // understood before
 		for _, r := range resources {
 			c.account.plan.Refresh(schedule.Key{Car: c.vin, Resource: r}, now)
@@ -284,7 +288,7 @@ func refreshOf(value string) ([]volvo.Resource, error) {
 	for name := range strings.SplitSeq(value, ",") {
 		r := volvo.Resource(strings.TrimSpace(name))
 		if !r.Known() {
-			return nil, fmt.Errorf("refresh takes PRESS, or names of resources with commas between them")
+			return nil, errors.New("the entity refresh takes PRESS, or names of resources with commas between them")
 		}
 		resources = append(resources, r)
 	}
@@ -312,8 +316,13 @@ func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 		status := o.status
 		c.LastCommand = &status
 	}
-	b.log.Info().Str("car", c.label).Str("entity", o.entity).Str("event", event).Str("reason", deref(o.status.Reason)).
-		Str("invokeStatus", deref(o.status.InvokeStatus)).Msg("command")
+	line := b.log.Info().Str("car", c.label).Str("entity", o.entity)
+	for key, value := range map[string]*string{"reason": o.status.Reason, "invokeStatus": o.status.InvokeStatus} {
+		if value != nil {
+			line = line.Str(key, *value)
+		}
+	}
+	line.Msg(event)
 	b.touch(c, now)
 }
 

@@ -673,3 +673,19 @@ func TestNothingStartsWhileStopping(t *testing.T) {
 		}
 	})
 }
+
+// TestFailuresAreExplainedByTheCar: tried all the same, explained when it fails.
+func TestFailuresAreExplainedByTheCar(t *testing.T) {
+	cloud := ownCar(t) // it says CAR_IN_USE
+	run(t, cloud, func(r *rig) {
+		if s := r.command(car+"/honk", "PRESS"); s["status"] != "succeeded" || s["advice"] != nil {
+			r.Errorf("%v", s)
+		}
+		cloud.Command = func(simulator.Call) simulator.Answer {
+			return simulator.Answer{Status: 503, Body: `{"error":{"message":"SERVICE_UNAVAILABLE","description":"Not allowed, car is in use or asleep"}}`}
+		}
+		if s := r.command(car+"/flash", "PRESS"); s["reason"] != "car_unavailable" || !strings.Contains(fmt.Sprint(s["advice"]), "said lately that it is in use") {
+			r.Errorf("%v", s)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"volvobridge/bridge/schedule"
@@ -116,9 +117,7 @@ func (b *Bridge) execute(o *order, now time.Time) {
 		return
 	}
 	apiKey, _ := a.quota.Pick(now, true) // there is one: lateRefusal looked
-	a.calls.Count(now)
-	a.posts.Count(now)
-	a.quota.Count(apiKey, now, true)
+	a.count(apiKey, now, true)
 	o.car.commands.running = o
 	if proof := readbackOf(o.command); proof != nil {
 		delete(o.car.commands.proving, proof.resource) // it would find what this one does
@@ -196,12 +195,13 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	if p.err != nil {
 		status = b.invokeFailed(o, p.apiKey, p.err, now)
 		if status == refused { // no POST was made: it counts for nothing
-			c.account.calls.Undo(o.Sent)
-			c.account.posts.Undo(o.Sent)
-			c.account.quota.Undo(p.apiKey, true)
+			c.account.undo(p.apiKey, o.Sent)
 		}
 	} else {
 		status = invoked(o, p.answer, now)
+	}
+	if status == failed || status == unknown {
+		o.explain(now)
 	}
 	b.assumeClimate(o, status, now)
 	if status != failed && status != refused {
@@ -216,6 +216,31 @@ func (b *Bridge) advance(p progress, now time.Time) {
 			return
 		}
 		b.execute(next, now)
+	}
+}
+
+// explanations are for the words of the entity availability.
+var explanations = map[string]string{
+	"car_in_use":                   "The car said lately that it is in use.",
+	"power_saving_mode":            "The car said lately that it saves power: using it wakes it.",
+	"no_internet":                  "The car said lately that it has no connection.",
+	"ota_installation_in_progress": "The car said lately that it installs an update.",
+	"unavailable":                  "The car said lately that it takes no commands.",
+}
+
+const explainFor = 30 * time.Minute // older words explain nothing
+
+// explain adds to a failure what the car last said of its commands. It is tried
+// all the same: the car may have woken.
+func (o *order) explain(now time.Time) {
+	a := o.car.Snapshot[volvo.CommandAccessibility]
+	if a == nil || now.Sub(a.Fetched) > explainFor {
+		return
+	}
+	word, _ := o.car.availabilityWord()
+	text, ok := word.(string)
+	if why := explanations[text]; ok && why != "" {
+		o.status.Advice = new(strings.TrimSpace(deref(o.status.Advice) + " " + why))
 	}
 }
 

@@ -46,6 +46,7 @@ type Bridge struct {
 
 	connected  bool
 	stopping   bool
+	swept      bool              // every car was published once
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
@@ -304,6 +305,9 @@ func (b *Bridge) checkReady() {
 		if c.document == "" {
 			return
 		}
+	}
+	if !b.swept && b.connected {
+		b.swept, b.status.told = true, time.Time{} // the counters of the first look
 	}
 	b.ready.Store(b.connected)
 }

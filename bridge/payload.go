@@ -59,13 +59,13 @@ func parseRequest(payload []byte) (request, error) {
 			r.value, err = wordOrNumber(raw)
 		case "id":
 			if err = json.Unmarshal(raw, &r.id); err != nil || raw[0] != '"' || len(r.id) > maxID {
-				err = fmt.Errorf("id must be a text of at most %d characters", maxID)
+				err = fmt.Errorf("the key id must be a text of at most %d characters", maxID)
 			}
 		case "at":
 			r.at, err = moment(raw)
 		case "pin":
 			if err = json.Unmarshal(raw, &r.pin); err != nil || raw[0] != '"' {
-				err = errors.New("pin must be a text")
+				err = errors.New("the key pin must be a text")
 			}
 		case "runtimeMinutes":
 			r.runtime, err = wholeMinutes(string(raw))
@@ -123,7 +123,7 @@ func wordOrNumber(raw json.RawMessage) (string, error) {
 	if json.Unmarshal(raw, &n) == nil && raw[0] != 'n' && raw[0] != '"' {
 		return n.String(), nil
 	}
-	return "", errors.New("value must be a word or a number")
+	return "", errors.New("the key value must be a word or a number")
 }
 
 // moment reads unix seconds or RFC 3339.
@@ -139,7 +139,7 @@ func moment(raw json.RawMessage) (time.Time, error) {
 		whole, part := math.Modf(seconds)
 		return time.Unix(int64(whole), int64(part*1e9)), nil
 	}
-	return time.Time{}, errors.New("at must be unix seconds or an RFC 3339 time")
+	return time.Time{}, errors.New("the key at must be unix seconds or an RFC 3339 time")
 }
 
 var (

@@ -62,7 +62,6 @@ func (b *Bridge) save(now time.Time) {
 type countedCalls struct {
 	Keys  json.RawMessage `json:"keys"`
 	Calls []time.Time     `json:"calls"` // of the last minute
-	Posts []time.Time     `json:"posts"`
 }
 
 func quotaFile(a *account) string { return "calls_" + a.label + ".json" }
@@ -77,9 +76,7 @@ func (b *Bridge) loadQuota(a *account) {
 	if err == nil {
 		err = a.quota.Load(saved.Keys)
 	}
-	now := time.Now()
-	a.calls.Restore(saved.Calls, now)
-	a.posts.Restore(saved.Posts, now)
+	a.polls.Restore(saved.Calls, time.Now())
 	if err != nil {
 		b.log.Warn().Str("file", b.opts.Store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
 	}
@@ -93,7 +90,7 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 		return
 	}
 	a.counted, a.uncounted = now, time.Time{}
-	counted := countedCalls{Keys: a.quota.Save(), Calls: a.calls.Times(), Posts: a.posts.Times()}
+	counted := countedCalls{Keys: a.quota.Save(), Calls: a.polls.Times()}
 	b.opts.Store.Save(quotaFile(a), []byte(encode(counted)), store.Light)
 }
 

@@ -110,7 +110,7 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.calls.Wait(now, a.spare))} {
+	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.spare))} {
 		if gate.After(due) {
 			due = gate
 		}
@@ -139,7 +139,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if now.Before(a.paused) {
 		return false
 	}
-	urgentOnly := a.flying >= maxFlying || a.outage() || a.calls.Wait(now, a.spare) > 0
+	urgentOnly := a.flying >= maxFlying || a.outage() || a.polls.Wait(now, a.spare) > 0
 	apiKey, polling := a.quota.Pick(now, false)
 	if !polling {
 		if apiKey, polling = a.quota.Pick(now, true); !polling {
@@ -162,8 +162,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 		a.plan.Done(key, now, schedule.Unsupported)
 		return true
 	}
-	a.calls.Count(now)
-	a.quota.Count(apiKey, now, false)
+	a.count(apiKey, now, false)
 	b.saveQuota(a, now)
 	a.flying++
 	b.background(func() { deliver(b, b.results, b.read(a, apiKey, key)) })

@@ -150,7 +150,10 @@ func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
 	if fault := a.lastFault; fault != nil && (a.status == cloudOutage || a.status == cloudUnreachable) {
 		line = line.Err(fault)
 	}
-	line.Str("account", a.label).Str("hint", a.advice(now)).Msg("cloud status: " + string(a.status))
+	if hint := a.advice(now); hint != "" {
+		line = line.Str("hint", hint)
+	}
+	line.Str("account", a.label).Msg("cloud status: " + string(a.status))
 	if event != "" {
 		b.tell(b.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
 	}

@@ -73,7 +73,7 @@ func CommandTable() string {
 		}
 	}
 	b.WriteString("| `<car>/engine_runtime/set` | `1` to `15` | kept: minutes of the next engine start |\n")
-	fmt.Fprintf(&b, "| `<car>/refresh/set` | `PRESS`, or names of resources | reads now: %s |\n", resourceNames())
+	fmt.Fprintf(&b, "| `<car>/refresh/set` | `PRESS`, or names with commas between them | reads soon: %s |\n", resourceNames())
 	return b.String()
 }
 
@@ -82,5 +82,5 @@ func resourceNames() string {
 	for _, r := range volvo.Resources() {
 		names = append(names, "`"+string(r)+"`")
 	}
-	return strings.Join(names, " ")
+	return strings.Join(names, ", ")
 }

@@ -38,6 +38,7 @@ func TestOneCarKeepsTheTable(t *testing.T) {
 	p.Add("a", volvo.Resources(), start)
 	q := NewQuota(10000, 500, []string{"k"}, start)
 	calls, _ := day(p, q, NewWindow(90, time.Minute))
+	t.Logf("%d calls a day", q.State(start.Add(24*time.Hour-1)).Calls)
 	for r, d := range Fixed() {
 		want := int(24 * time.Hour / d)
 		if got := calls[Key{"a", r}]; got < want || got > want+want/50+2 {

@@ -99,14 +99,14 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, err := parseConfig([]byte(minimal+"mqtt: {topic: a}\n"), []string{
-		"VOLVOBRIDGE_MQTT_TOPIC=b", "VOLVOBRIDGE_MQTT_PASSWORD_FILE=" + secret, "VOLVOBRIDGE_MQTT_USERNAME=u", "VOLVOBRIDGE_MQTT_CA_FILE=/ca.pem",
+		"VOLVOBRIDGE_MQTT_TOPIC=b", "VOLVOBRIDGE_MQTT_PASSWORD_FILE=" + secret, "VOLVOBRIDGE_MQTT_USERNAME=u",
 		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock, unlock]", "VOLVOBRIDGE_POLLING_INTERVALS={doors: 2m}", "VOLVOBRIDGE_COMMANDS_PIN=0123",
 		"VOLVOBRIDGE_VOLVO_VEHICLES=[{vin: YV1AA000000000001, name: X}]", "VOLVOBRIDGE_POLLING_RESERVE=7", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN={energy: e}", "HOME=/",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.MQTT.Topic != "b" || cfg.MQTT.Password != "from file" || cfg.MQTT.CAFile != "/ca.pem" || len(cfg.Commands.Allow) != 2 ||
+	if cfg.MQTT.Topic != "b" || cfg.MQTT.Password != "from file" || len(cfg.Commands.Allow) != 2 ||
 		cfg.Polling.Intervals[volvo.Doors] != 2*time.Minute || cfg.Commands.PIN != "0123" || cfg.Volvo.Vehicles[0].Name != "X" ||
 		cfg.Polling.Reserve != 7 || cfg.Volvo.AccessToken[volvo.Energy] != "e" {
 		t.Errorf("%+v", cfg)
@@ -114,6 +114,7 @@ func TestEnvironment(t *testing.T) {
 	for variable, want := range map[string]string{
 		"VOLVOBRIDGE_MQTT_PASSWROD=x":       `VOLVOBRIDGE_MQTT_PASSWROD: there is no such key: did you mean "VOLVOBRIDGE_MQTT_PASSWORD"?`,
 		"VOLVOBRIDGE_MQTT_USERNAME_FILE=/x": "can't be read",
+		"VOLVOBRIDGE_MQTT_CA_FILE=/ca.pem":  "mqtt.ca_file: the file can't be read: open /ca.pem", // a key of its own
 		"VOLVOBRIDGE_POLLING_RESERVE=x":     "VOLVOBRIDGE_POLLING_RESERVE: polling.reserve",
 		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock":  "must be YAML text",
 	} {

@@ -22,12 +22,8 @@ func newConfig() *cobra.Command {
 		Use: "check", Short: "Tell every problem of a configuration at once", Args: cobra.NoArgs,
 		Example: "  volvobridge config check -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
-			if err != nil {
+			if _, err := loadConfig(file); err != nil {
 				return err
-			}
-			if _, err := tlsConfig(cfg.MQTT); err != nil {
-				return &exitError{exitConfig, err}
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), file+": ok")
 			return nil
@@ -125,7 +121,9 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 	}
 	s.topic("mqtt.topic", m.Topic)
 	if (m.CertFile == "") != (m.KeyFile == "") {
-		s.wrong("mqtt.cert_file", "and mqtt.key_file belong together; set both or none")
+		s.wrong("mqtt.cert_file", "belongs together with mqtt.key_file; set both or none")
+	} else if _, err := tlsConfig(*m); err != nil {
+		s.wrong("mqtt.ca_file", "%v", err)
 	}
 	if m.Password != "" && m.Username == "" {
 		s.wrong("mqtt.username", "is missing; a password alone is not sent")
@@ -138,7 +136,7 @@ func (s *source) checkEmbedded(m *MQTTConfig) {
 	case err != nil || port == "":
 		s.wrong("mqtt.listen", "%q is no address; write host:port, such as 127.0.0.1:1883", m.Listen)
 	case !loopback(host) && (m.Username == "" || m.Password == ""):
-		s.wrong("mqtt.password", "and mqtt.username are needed to listen on %q, where others can reach it", m.Listen)
+		s.wrong("mqtt.listen", "needs mqtt.username and mqtt.password to listen on %q, where others can reach it", m.Listen)
 	}
 }
 

@@ -71,9 +71,19 @@ func parseConfig(data []byte, environ []string) (Config, error) {
 		s.check(&cfg)
 	}
 	if len(s.problems) > 0 {
+		slices.SortStableFunc(s.problems, func(x, y string) int { return lineOf(x) - lineOf(y) })
 		return cfg, s.problems
 	}
 	return cfg, nil
+}
+
+// lineOf is the line that a problem names; those of variables come last.
+func lineOf(problem string) int {
+	var line int
+	if _, err := fmt.Sscanf(problem, "line %d", &line); err != nil {
+		return 1 << 30
+	}
+	return line
 }
 
 // unreadable: nothing was understood, so nothing more is worth saying.
@@ -360,7 +370,7 @@ func leaves(v reflect.Value, key string, visit func(string, reflect.Value)) {
 
 // suggest finds the known name that was probably meant.
 func suggest(name string, known []string) string {
-	best, distance := "", 1+len(name)/3
+	best, distance := "", max(1, len(name)/3)
 	for _, k := range known {
 		if d := edits(name, k); d <= distance {
 			best, distance = k, d-1

@@ -134,7 +134,7 @@ func demoHelp(cfg Config, broker string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three simulated Volvos, thirty times faster than life. Stop with Ctrl-C.\n\n")
 	fmt.Fprintf(&b, "  Broker           %s\n", broker)
-	fmt.Fprintf(&b, "  See everything   mosquitto_sub -p %s -v -t '%s/#'\n", port, cfg.MQTT.Topic)
+	fmt.Fprintf(&b, "  See everything   mosquitto_sub -p %[1]s -v -t '%[2]s/#' -T '%[2]s/+/image/+'\n", port, cfg.MQTT.Topic)
 	fmt.Fprintf(&b, "  Lock a car       mosquitto_pub -p %s -t %s/ex30/lock/set -m LOCK\n", port, cfg.MQTT.Topic)
 	fmt.Fprintf(&b, "  Home Assistant   Settings > Devices & services > Add integration > MQTT: broker %s, port %s;\n", host, port)
 	fmt.Fprintf(&b, "                   on another machine, first: ssh -N -L %s:%s <this machine>\n\n", port, broker)

@@ -153,17 +153,17 @@ func tlsConfig(m MQTTConfig) (*tls.Config, error) {
 	if m.CAFile != "" {
 		pem, err := os.ReadFile(m.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("mqtt.ca_file can't be read: %w", err)
+			return nil, fmt.Errorf("the file can't be read: %w", err)
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mqtt.ca_file: %s holds no certificate in PEM", m.CAFile)
+			return nil, fmt.Errorf("%s holds no certificate in PEM", m.CAFile)
 		}
 	}
 	if m.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("mqtt.cert_file and mqtt.key_file can't be used: %w", err)
+			return nil, fmt.Errorf("cert_file and key_file can't be used: %w", err)
 		}
 		cfg.Certificates = []tls.Certificate{cert}
 	}

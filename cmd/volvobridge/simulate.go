@@ -27,6 +27,9 @@ with petrol), which answers as Volvo's does: the APIs, the limits, the login.
 ` + simulator.FaultHelp,
 		Example: "  volvobridge simulate --listen 127.0.0.1:8800",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Factor <= 0 {
+				return &exitError{exitConfig, errors.New("--factor must be more than 0")}
+			}
 			if reference {
 				opts.Form = simulator.Reference
 			}
@@ -61,7 +64,10 @@ func simulate(ctx context.Context, opts simulator.Options, l net.Listener, out i
 	fmt.Fprintf(out, "The simulated cloud listens on %s\n\n", l.Addr())
 	fmt.Fprintf(out, "  volvo:\n    api_url: http://%s\n    api_key: %s\n    access_token: %s\n\n", reachable(l.Addr()), cloud.Key(), cloud.AccessToken())
 	fmt.Fprintf(out, "  OAuth: client simulated-client, secret simulated-secret,\n    http://%[1]s/as/authorization.oauth2\n    http://%[1]s/as/token.oauth2\n\n", reachable(l.Addr()))
-	fmt.Fprintf(out, "  Cars: %v\n", cloud.VINs())
+	for _, vin := range cloud.VINs() {
+		cloud.Car(vin, func(c *simulator.Car) { fmt.Fprintf(out, "  %s  %s\n", vin, c.Model()) })
+	}
+	fmt.Fprintf(out, "\n  Faults: volvobridge simulate --help\n")
 	stop := serveCloud(cloud, l)
 	<-ctx.Done()
 	stop()
