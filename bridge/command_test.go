@@ -689,3 +689,27 @@ func TestFailuresAreExplainedByTheCar(t *testing.T) {
 		}
 	})
 }
+
+func TestUnsupportedByTheCar(t *testing.T) {
+	cloud := ownCar(t)
+	cloud.SetBody("commands.json", `{"data":[{"command":"LOCK"},{"command":"FLY"},{"command":"SEND_NAVI_POI"}]}`)
+	run(t, cloud, func(r *rig) {
+		for entity, payload := range map[string]string{"honk": "PRESS", "engine_start": "PRESS", "climatization": "ON", "engine_runtime": "5"} {
+			if s := r.command(car+"/"+entity, payload); s["reason"] != "unsupported" {
+				r.Errorf("%s: %v", entity, s)
+			}
+		}
+		if s := r.command(car+"/lock", "LOCK"); s["status"] != "succeeded" {
+			r.Errorf("%v", s)
+		}
+		config, _ := r.broker.Retained("homeassistant/device/volvobridge_" + strings.ToLower(car) + "/config")
+		for _, id := range []string{`"honk":`, `"engine_start":`, `"climatization":`, `"engine_runtime":`} {
+			if strings.Contains(config, id) {
+				r.Errorf("%s is announced", id)
+			}
+		}
+		if got := fmt.Sprint(r.document("bridge/unknown_fields/attributes")["fields"]); got != `[commands: word "FLY"]` {
+			r.Errorf("unknown: %s", got)
+		}
+	})
+}

@@ -269,3 +269,24 @@ func TestNothingLateThroughAStalledLink(t *testing.T) {
 		t.Errorf("%d POSTs for one message", n)
 	}
 }
+
+// TestNothingFromAPersistentBroker: what was sent while the bridge was away is
+// not kept for it, by a broker that keeps what it can across a restart.
+func TestNothingFromAPersistentBroker(t *testing.T) {
+	broker := startMosquitto(t, "persistence true", "persistence_location "+t.TempDir()+"/", "autosave_interval 1")
+	cloud, car := recorded(t)
+	o := observe(t, broker.url())
+	dir, cfg := t.TempDir(), config(serve(t, cloud), broker.url(), allow)
+	p := startBridge(t, dir, cfg)
+	eventually(t, 10*time.Second, "the car", func() bool { return o.get("volvo/"+car+"/availability") == "online" })
+	p.terminate()
+	o.publish("volvo/"+car+"/lock/set", "UNLOCK")
+	time.Sleep(1500 * time.Millisecond) // it saves
+	broker.restart()
+	startBridge(t, dir, cfg)
+	eventually(t, 10*time.Second, "online", func() bool { return o.get("volvo/bridge/availability") == "online" })
+	time.Sleep(2 * time.Second)
+	if n := len(cloud.Calls("POST")); n != 0 {
+		t.Errorf("%d POSTs for a message of before", n)
+	}
+}

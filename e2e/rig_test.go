@@ -73,7 +73,10 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 		}
 	}
 	m := &mosquitto{TB: t, port: freePort(t), config: filepath.Join(t.TempDir(), "mosquitto.conf")}
-	text := fmt.Sprintf("listener %d 127.0.0.1\npersistence false\n", m.port)
+	text := fmt.Sprintf("listener %d 127.0.0.1\n", m.port)
+	if !strings.Contains(strings.Join(lines, "\n"), "persistence") {
+		text += "persistence false\n"
+	}
 	if !strings.Contains(strings.Join(lines, "\n"), "allow_anonymous") {
 		text += "allow_anonymous true\n"
 	}
