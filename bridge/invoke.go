@@ -127,13 +127,16 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	b.background(func() {
 		p := progress{order: o, apiKey: apiKey}
 		p.seq, p.storeErr = b.opts.Store.Begin(entry)
+		begun := p
+		begun.begun = true
+		deliver(b, b.progress, begun) // told only now: after a crash the journal must know of it
 		ctx, cancel := context.WithCancel(b.commanding)
 		defer cancel()
 		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
 		deliver(b, b.progress, p)
 	})
 	b.saveQuota(a, now)
-	b.change(o, sending, now) // told while the journal is written
+	b.touch(o.car, now)
 }
 
 func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
@@ -173,9 +176,10 @@ func record(o *order) json.RawMessage {
 	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, o.status, o.times}))
 }
 
-// progress is the end of a POST.
+// progress is a step of a POST: begun, that is in the journal, or ended.
 type progress struct {
 	order    *order
+	begun    bool
 	apiKey   int
 	seq      int64
 	storeErr error
@@ -183,13 +187,17 @@ type progress struct {
 	err      error
 }
 
-// advance takes the end of a POST.
+// advance takes a step of a POST.
 func (b *Bridge) advance(p progress, now time.Time) {
 	o, c := p.order, p.order.car
-	o.seq, o.Answered = p.seq, now.UTC()
-	if p.storeErr != nil {
-		b.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
+	if p.begun {
+		if p.storeErr != nil {
+			b.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
+		}
+		b.change(o, sending, now)
+		return
 	}
+	o.seq, o.Answered = p.seq, now.UTC()
 	c.commands.running = nil
 	var status string
 	if p.err != nil {
