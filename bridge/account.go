@@ -84,7 +84,7 @@ func (a *account) undo(apiKey int, at time.Time) {
 	a.calls.Undo(at)
 	a.polls.Undo(at)
 	a.posts.Undo(at)
-	a.quota.Undo(apiKey, true)
+	a.quota.Undo(apiKey, at, true)
 }
 
 // outage tells whether reads fail one after the other.

@@ -80,6 +80,7 @@ type order struct {
 	seq     int64 // in the journal
 	arrived time.Time
 	proof   *readback // set when its state is read back
+	before  *order    // whose read-back this one displaced
 	times
 }
 
@@ -149,6 +150,7 @@ func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time
 // examine goes through the refusals that need nothing but the message, in the
 // order of the contract.
 func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
+	repeats := o.car.dedupe.again(o.entity, string(payload), now)
 	var err error
 	o.request, err = parseRequest(payload)
 	if o.request.id != "" {
@@ -166,8 +168,11 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	if no := b.plain(o); no != nil {
 		return no
 	}
-	if o.car.dedupe.seen(o.entity, o.request.id, string(payload), now) {
-		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes; that one was run. Another id makes it another command."}
+	if o.request.id != "" {
+		repeats = o.car.dedupe.seen(o.entity, o.request.id, now)
+	}
+	if repeats {
+		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes. Another id makes it another command."}
 	}
 	needs := o.command
 	if o.entity == "engine_runtime" {

@@ -119,8 +119,9 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	apiKey, _ := a.quota.Pick(now, true) // there is one: lateRefusal looked
 	a.count(apiKey, now, true)
 	o.car.commands.running = o
-	if proof := readbackOf(o.command); proof != nil {
-		delete(o.car.commands.proving, proof.resource) // it would find what this one does
+	if proof := readbackOf(o.command); proof != nil { // an earlier one would find what this one does
+		o.before = o.car.commands.proving[proof.resource]
+		delete(o.car.commands.proving, proof.resource)
 	}
 	o.Sent, o.status.Status, o.status.UpdatedAt = now.UTC(), sending, now.UTC()
 	entry := record(o)
@@ -214,7 +215,11 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	b.assumeClimate(o, status, now)
 	if status != failed && status != refused {
 		b.readBack(o, now)
+	} else if before := o.before; before != nil { // the car did nothing new: go on with the earlier one
+		c.commands.proving[before.proof.resource] = before
+		b.askProof(before)
 	}
+	o.before = nil
 	b.change(o, status, now)
 	b.journal(o)
 	if next := c.commands.waiting; next != nil {
@@ -466,6 +471,9 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		}
 		if c != nil && now.Sub(j.Status.RequestedAt) < idWindow { // nor is a message run twice across a restart
 			c.dedupe.remember(j.Entity, j.Status.ID, j.Status.RequestedAt)
+		}
+		if c != nil { // a broker may have lost what an earlier process told
+			b.latest[b.topic(c.slug, j.Entity, "status")] = encode(j.Status)
 		}
 		if !entry.Open {
 			continue

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ const (
 	debounce     = 20 * time.Millisecond // values that arrive together go out together
 	tick         = 15 * time.Second      // slow business: availability, counters, saving
 	saveEvery    = 5 * time.Minute
+	tidyEvery    = 10 * time.Minute
 	flushLimit   = time.Second
 	commandGrace = 5 * time.Second // for a POST under way at a stop
 )
@@ -46,7 +48,8 @@ type Bridge struct {
 
 	connected  bool
 	stopping   bool
-	swept      bool              // every car was published once
+	swept      bool // every car was published once
+	tidied     time.Time
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
@@ -282,6 +285,10 @@ func (b *Bridge) slow(now time.Time) {
 	}
 	b.giveUpProofs(now)
 	b.publishStatus(now)
+	if b.swept && now.Sub(b.tidied) >= tidyEvery {
+		b.tidied = now
+		debug.FreeOSMemory() // a small machine has better uses for what a burst took
+	}
 	if now.Sub(b.saved) >= saveEvery || b.saved.After(now) {
 		b.save(now)
 	}
@@ -307,7 +314,8 @@ func (b *Bridge) checkReady() {
 		}
 	}
 	if !b.swept && b.connected {
-		b.swept, b.status.told = true, time.Time{} // the counters of the first look
+		b.swept, b.status.told = true, time.Time{}
+		b.publishStatus(time.Now()) // the counters of the first look
 	}
 	b.ready.Store(b.connected)
 }

@@ -172,7 +172,7 @@ const mostIDs = 10000 // a flood must not fill the memory
 // remember notes an id that was seen at a time.
 func (d *dedupe) remember(entity, id string, at time.Time) {
 	if d.ids == nil {
-		d.ids, d.last = map[string]time.Time{}, map[string]plainSeen{}
+		d.ids = map[string]time.Time{}
 	}
 	if len(d.ids) < mostIDs {
 		d.ids[entity+"\x00"+id] = at
@@ -189,18 +189,19 @@ const (
 	plainWindow = 5 * time.Second
 )
 
-// seen reports whether a message repeats an earlier one, and remembers it. A
-// message with an id repeats by its id, one without by being the same as the one
-// before it on the topic.
-func (d *dedupe) seen(entity, id, payload string, now time.Time) bool {
-	if d.ids == nil {
-		d.ids, d.last = map[string]time.Time{}, map[string]plainSeen{}
+// again notes a message and reports whether it is the same as the one before it on
+// the topic: so repeats one without an id.
+func (d *dedupe) again(entity, payload string, now time.Time) bool {
+	if d.last == nil {
+		d.last = map[string]plainSeen{}
 	}
 	previous := d.last[entity]
 	d.last[entity] = plainSeen{payload, now}
-	if id == "" {
-		return previous.payload == payload && now.Sub(previous.at) < plainWindow
-	}
+	return previous.payload == payload && now.Sub(previous.at) < plainWindow
+}
+
+// seen reports whether an id came before on the topic, and remembers it.
+func (d *dedupe) seen(entity, id string, now time.Time) bool {
 	if now.Sub(d.purged) > time.Minute || len(d.ids) >= mostIDs {
 		d.purged = now
 		maps.DeleteFunc(d.ids, func(_ string, at time.Time) bool { return now.Sub(at) >= idWindow })

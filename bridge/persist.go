@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (b *Bridge) loadQuota(a *account) {
 		return
 	}
 	var saved countedCalls
-	err := json.Unmarshal(data, &saved)
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(&saved) // what stands behind it is of a longer one
 	if err == nil {
 		err = a.quota.Load(saved.Keys)
 	}

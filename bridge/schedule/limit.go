@@ -51,7 +51,7 @@ func (w *Window) Restore(times []time.Time, now time.Time) {
 }
 
 func (w *Window) forget(now time.Time) {
-	for len(w.times) > 0 && (now.Sub(w.times[0]) >= w.span || w.times[0].After(now)) {
+	for len(w.times) > 0 && (now.Sub(w.times[0]) >= w.span || w.times[0].After(now.Add(time.Second))) {
 		w.times = w.times[1:] // gone by, or the clock was set back
 	}
 }
@@ -153,9 +153,12 @@ func (q *Quota) Count(key int, now time.Time, command bool) {
 // longestDay is a day and what clocks may differ by.
 const longestDay = 25 * time.Hour
 
-// Undo takes back what Count recorded of a call that was never made.
-func (q *Quota) Undo(key int, command bool) {
+// Undo takes back what Count recorded at a time of a call that was never made.
+func (q *Quota) Undo(key int, at time.Time, command bool) {
 	k := &q.keys[key]
+	if at.Before(k.Resets.Add(-24 * time.Hour)) {
+		return // it was counted yesterday
+	}
 	k.Calls = max(0, k.Calls-1)
 	if command {
 		k.Commands = max(0, k.Commands-1)

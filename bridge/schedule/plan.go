@@ -212,6 +212,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 	if it == nil {
 		return
 	}
+	wished := it.urgent
 	it.flying, it.urgent = false, false
 	interval := p.stretched(it)
 	switch outcome {
@@ -231,7 +232,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 		it.failures, it.settled = 0, true
 		it.due = now.Add(max(interval, unsupportedRetry))
 	case Postponed:
-		it.due = now
+		it.due, it.urgent = now, wished
 	}
 	if !it.again.IsZero() {
 		it.due, it.urgent, it.again = it.again, true, time.Time{}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,7 +57,7 @@ func serveControl(cfg Config, st *store.Store, log zerolog.Logger) func() {
 func names(cfg Config) map[string]string {
 	all := map[string]string{}
 	for _, v := range cfg.Volvo.Vehicles {
-		all[v.VIN] = v.Name
+		all[strings.ToUpper(v.VIN)] = v.Name
 	}
 	return all
 }

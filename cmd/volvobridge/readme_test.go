@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"gopkg.in/yaml.v3"
+
 	"volvobridge/bridge"
 )
 
@@ -31,6 +33,47 @@ func TestReadmeTables(t *testing.T) {
 	if os.Getenv("UPDATE_README") != "" {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestComposeFile: the compose file parses, and its broker has the README's rights.
+func TestComposeFile(t *testing.T) {
+	data, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services map[string]struct {
+			ReadOnly    bool              `yaml:"read_only"`
+			Volumes     []string          `yaml:"volumes"`
+			Environment map[string]string `yaml:"environment"`
+			Grace       string            `yaml:"stop_grace_period"`
+		}
+		Configs map[string]struct{ Content string }
+	}
+	if err := yaml.Unmarshal(data, &compose); err != nil {
+		t.Fatal(err)
+	}
+	bridge := compose.Services["volvobridge"]
+	if !bridge.ReadOnly || len(bridge.Volumes) != 1 || bridge.Grace != "40s" || len(compose.Services) != 3 {
+		t.Errorf("%+v", bridge)
+	}
+	var environ []string
+	for name, value := range bridge.Environment {
+		environ = append(environ, name+"="+strings.NewReplacer("${VOLVO_API_KEY:?put it into .env}", "k").Replace(value))
+	}
+	if _, err := parseConfig(nil, environ); err != nil {
+		t.Errorf("its environment is no configuration: %v", err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, acl, _ := strings.Cut(string(readme), "```acl\n")
+	for line := range strings.Lines(compose.Configs["acl"].Content) {
+		if line = strings.TrimSpace(line); line != "" && !strings.Contains(acl, line+"\n") {
+			t.Errorf("%q is not in the README's access rules", line)
 		}
 	}
 }
