@@ -69,16 +69,12 @@ func TestKilledWhileCommanding(t *testing.T) {
 		})
 		posts := len(cloud.Posts()) - before
 		posted += posts
-		switch s := status(entity, id); {
-		case posts > 1:
-			t.Fatalf("%s: %d POSTs for one message", id, posts)
-		case !kill && (s != "succeeded" || posts != 1):
-			t.Fatalf("%s: no kill hit it, but it is %q with %d POSTs", id, s, posts)
-		case s == "" && posts > 0:
-			t.Fatalf("%s: a POST that nobody told of", id)
-		case s == "":
+		s := status(entity, id)
+		judge(t, id, s, posts, kill)
+		switch s {
+		case "":
 			unheard++
-		case s == "unknown":
+		case "unknown":
 			unknowns++
 		}
 	}
@@ -91,6 +87,19 @@ func TestKilledWhileCommanding(t *testing.T) {
 		t.Errorf("%d kills, %d unknown: that is no test", kills, unknowns)
 	}
 	t.Logf("%d commands, %d kills, %d POSTs, %d unknown, %d killed before they were taken", commands, kills, posted, unknowns, unheard)
+}
+
+// judge looks at the end of one command.
+func judge(t *testing.T, id, status string, posts int, killed bool) {
+	t.Helper()
+	switch {
+	case posts > 1:
+		t.Fatalf("%s: %d POSTs for one message", id, posts)
+	case !killed && (status != "succeeded" || posts != 1):
+		t.Fatalf("%s: no kill hit it, but it is %q with %d POSTs", id, status, posts)
+	case status == "" && posts > 0:
+		t.Fatalf("%s: a POST that nobody told of", id)
+	}
 }
 
 // openEntries counts the commands that the journal does not know the end of.
