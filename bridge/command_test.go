@@ -713,3 +713,58 @@ func TestUnsupportedByTheCar(t *testing.T) {
 		}
 	})
 }
+
+// TestReadBackSurvivesAFailedCommand: a second LOCK that the car refuses does not
+// take the confirmation of the first away.
+func TestReadBackSurvivesAFailedCommand(t *testing.T) {
+	cloud := ownCar(t)
+	posts := 0
+	cloud.Command = func(simulator.Call) simulator.Answer {
+		if posts++; posts > 1 {
+			return simulator.Answer{Status: 503, Body: `{"error":{"message":"SERVICE_UNAVAILABLE","description":"Not allowed, car is in use or asleep"}}`}
+		}
+		return simulator.Answer{Status: 200, Body: `{"data":{"invokeStatus":"COMPLETED"}}`}
+	}
+	run(t, cloud, func(r *rig) {
+		r.command(car+"/lock", `{"value":"LOCK","id":"one"}`)
+		time.Sleep(2 * time.Second)
+		r.command(car+"/lock", `{"value":"LOCK","id":"two"}`)
+		cloud.SetBody("doors.json", `{"data":{"centralLock":{"value":"LOCKED"}}}`)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if s := r.document(car + "/lock/status"); s["id"] != "one" || s["confirmed"] != true {
+			r.Errorf("%v", s)
+		}
+	})
+}
+
+// TestStatusesOfBeforeComeBack: a broker that forgot gets also what an earlier
+// process told.
+func TestStatusesOfBeforeComeBack(t *testing.T) {
+	run(t, ownCar(t), func(r *rig) {
+		r.command(car+"/honk", `{"value":"PRESS","id":"before"}`)
+		r.stop()
+		r.broker.Stop(true)
+		r.broker.Start()
+		r.start()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s := r.document(car + "/honk/status"); s["id"] != "before" || s["status"] != "succeeded" {
+			r.Errorf("%v", s)
+		}
+	})
+}
+
+// TestGarbageBetweenTwoCommands: a repeat is of the message before, whatever it was.
+func TestGarbageBetweenTwoCommands(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		if s := r.command(car+"/honk", "PRESS"); s["status"] != "succeeded" {
+			r.Errorf("%v", s)
+		}
+		r.command(car+"/honk", "garbage")
+		if s := r.command(car+"/honk", "PRESS"); s["status"] != "succeeded" {
+			r.Errorf("%v", s)
+		}
+	})
+}
