@@ -232,8 +232,7 @@ func (b *Broker) subscribe(s *session, p *packets.SubscribePacket) {
 	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 	ack.MessageID = p.MessageID
 	ack.ReturnCodes = p.Qoss
-	s.send(ack)
-	b.mu.Lock()
+	b.mu.Lock() // first the filters: who has the answer may rely on them
 	s.filters = append(s.filters, p.Topics...)
 	var replay []Message
 	for _, m := range b.retained {
@@ -242,6 +241,7 @@ func (b *Broker) subscribe(s *session, p *packets.SubscribePacket) {
 		}
 	}
 	b.mu.Unlock()
+	s.send(ack)
 	for _, m := range replay {
 		s.deliver(m, true)
 	}
