@@ -11,7 +11,6 @@ import (
 
 // account is a Volvo ID: its limits, its plan and how its cloud is.
 type account struct {
-	name    string
 	label   string // in file names and logs
 	clients []*volvo.Client
 	wanted  []Vehicle
@@ -61,7 +60,7 @@ const (
 
 func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
 	return &account{
-		name: a.Name, label: label, clients: a.Clients, wanted: a.Vehicles,
+		label: label, clients: a.Clients, wanted: a.Vehicles,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),

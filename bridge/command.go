@@ -77,8 +77,7 @@ type order struct {
 	command volvo.Command // of a POST
 	runtime int
 	status  Status
-	seq     int64 // in the journal
-	arrived time.Time
+	seq     int64     // in the journal
 	proof   *readback // set when its state is read back
 	before  *order    // whose read-back this one displaced
 	times
@@ -94,7 +93,7 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	now := m.At
-	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: now}
+	o := &order{car: b.bySlug[levels[0]], entity: levels[1]}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	// Whoever published it may have had it stored, which a live message does not
 	// tell: it would come again at every connection.
@@ -130,8 +129,6 @@ func (b *Bridge) command(m mqtt.Received) {
 
 // stoppedFirst refuses what comes too late.
 var stoppedFirst = refusal{reasonBusy, "The bridge was stopped before this could be sent."}
-
-var errNoEntity = errors.New("there is no entity of that name that takes commands")
 
 func takesCommands(id string) bool {
 	e := entityByID(id)
@@ -193,19 +190,17 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	return nil
 }
 
-// understand finds out what the message asks for.
+// understand finds out what the message to an entity that takes commands asks for.
 func (b *Bridge) understand(o *order) error {
 	e := entityByID(o.entity)
-	switch {
-	case !takesCommands(o.entity):
-		return errNoEntity
-	case e.id == "engine_runtime":
-		o.name("engine_runtime")
+	switch e.id {
+	case "engine_runtime":
+		o.name(e.id)
 		n, err := wholeMinutes(o.request.value)
 		o.runtime = n
 		return err
-	case e.id == "refresh":
-		o.name("refresh")
+	case "refresh":
+		o.name(e.id)
 		_, err := refreshOf(o.request.value)
 		return err
 	}

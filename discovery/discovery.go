@@ -27,22 +27,20 @@ type Message struct {
 
 // Device is the device that the components belong to.
 type Device struct {
-	Identifiers      []string `json:"identifiers"`
-	Name             string   `json:"name"`
-	Manufacturer     string   `json:"manufacturer,omitempty"`
-	Model            string   `json:"model,omitempty"`
-	ModelID          string   `json:"model_id,omitempty"`
-	SerialNumber     string   `json:"serial_number,omitempty"`
-	SWVersion        string   `json:"sw_version,omitempty"`
-	ViaDevice        string   `json:"via_device,omitempty"`
-	ConfigurationURL string   `json:"configuration_url,omitempty"`
+	Identifiers  []string `json:"identifiers"`
+	Name         string   `json:"name"`
+	Manufacturer string   `json:"manufacturer,omitempty"`
+	Model        string   `json:"model,omitempty"`
+	ModelID      string   `json:"model_id,omitempty"`
+	SerialNumber string   `json:"serial_number,omitempty"`
+	SWVersion    string   `json:"sw_version,omitempty"`
+	ViaDevice    string   `json:"via_device,omitempty"`
 }
 
 // Origin names the program that announces.
 type Origin struct {
-	Name       string `json:"name"`
-	SWVersion  string `json:"sw_version,omitempty"`
-	SupportURL string `json:"support_url,omitempty"`
+	Name      string `json:"name"`
+	SWVersion string `json:"sw_version,omitempty"`
 }
 
 // Availability is one topic of `online` and `offline`.
@@ -66,30 +64,28 @@ type Component struct {
 	EntityCategory   string `json:"entity_category,omitempty"`
 	Icon             string `json:"icon,omitempty"`
 
-	StateTopic             string         `json:"state_topic,omitempty"`
-	ValueTemplate          string         `json:"value_template,omitempty"`
-	JSONAttributesTopic    string         `json:"json_attributes_topic,omitempty"`
-	JSONAttributesTemplate string         `json:"json_attributes_template,omitempty"`
-	Availability           []Availability `json:"availability,omitempty"`
-	AvailabilityMode       string         `json:"availability_mode,omitempty"`
+	StateTopic          string         `json:"state_topic,omitempty"`
+	ValueTemplate       string         `json:"value_template,omitempty"`
+	JSONAttributesTopic string         `json:"json_attributes_topic,omitempty"`
+	Availability        []Availability `json:"availability,omitempty"`
+	AvailabilityMode    string         `json:"availability_mode,omitempty"`
 
 	CommandTopic    string `json:"command_topic,omitempty"`
 	CommandTemplate string `json:"command_template,omitempty"`
 
-	PayloadOn    string   `json:"payload_on,omitempty"`
-	PayloadOff   string   `json:"payload_off,omitempty"`
-	PayloadPress string   `json:"payload_press,omitempty"`
-	CodeFormat   string   `json:"code_format,omitempty"`
-	Optimistic   *bool    `json:"optimistic,omitempty"`
-	Options      []string `json:"options,omitempty"`
-	EventTypes   []string `json:"event_types,omitempty"`
-	Min          *float64 `json:"min,omitempty"`
-	Max          *float64 `json:"max,omitempty"`
-	Step         *float64 `json:"step,omitempty"`
-	Mode         string   `json:"mode,omitempty"`
-	SourceType   string   `json:"source_type,omitempty"`
-	ImageTopic   string   `json:"image_topic,omitempty"`
-	ContentType  string   `json:"content_type,omitempty"`
+	PayloadOn   string   `json:"payload_on,omitempty"`
+	PayloadOff  string   `json:"payload_off,omitempty"`
+	CodeFormat  string   `json:"code_format,omitempty"`
+	Optimistic  *bool    `json:"optimistic,omitempty"`
+	Options     []string `json:"options,omitempty"`
+	EventTypes  []string `json:"event_types,omitempty"`
+	Min         *float64 `json:"min,omitempty"`
+	Max         *float64 `json:"max,omitempty"`
+	Step        *float64 `json:"step,omitempty"`
+	Mode        string   `json:"mode,omitempty"`
+	SourceType  string   `json:"source_type,omitempty"`
+	ImageTopic  string   `json:"image_topic,omitempty"`
+	ContentType string   `json:"content_type,omitempty"`
 }
 
 // Topic is where a device's message goes, retained.

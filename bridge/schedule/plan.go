@@ -110,20 +110,6 @@ func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 	}
 }
 
-// Remove forgets a car.
-func (p *Plan) Remove(car string) {
-	kept := p.items[:0]
-	for _, it := range p.items {
-		if it.key.Car == car {
-			delete(p.byKey, it.key)
-			continue
-		}
-		kept = append(kept, it)
-	}
-	clear(p.items[len(kept):])
-	p.items = kept
-}
-
 // PerDay returns the calls a day that the plan wants, before any stretching.
 func (p *Plan) PerDay() float64 {
 	calls := 0.0

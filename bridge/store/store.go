@@ -143,21 +143,6 @@ func (s *Store) Load(name string) []byte {
 	return data
 }
 
-// Names lists the files whose names begin with prefix.
-func (s *Store) Names(prefix string) []string {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		s.fail(err)
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) && !strings.Contains(e.Name(), ".tmp-") && !strings.Contains(e.Name(), ".broken-") {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
 // Save has a file written soon. Only the latest content counts.
 func (s *Store) Save(name string, data []byte, care Care) {
 	s.mu.Lock()
