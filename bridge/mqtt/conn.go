@@ -177,7 +177,8 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 	sctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lost := make(chan error, 1)
-	client := paho.NewClient(c.clientOptions(sctx, lost))
+	in := &inbox{emit: func(e Event) { c.emit(sctx, e) }}
+	client := paho.NewClient(c.clientOptions(in, lost))
 	if err := await(ctx, client.Connect(), connectTimeout+writeTimeout); err != nil {
 		client.Disconnect(0)
 		return false, err
@@ -188,8 +189,37 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 	}
 	c.setUp(true)
 	defer c.setUp(false)
-	c.emit(ctx, Up{})
+	in.open()
 	return true, c.deliver(ctx, client, lost)
+}
+
+// inbox holds back what a broker delivers before [Up] is told, as it may with
+// retained messages: an answer to them would find no connection.
+type inbox struct {
+	emit func(Event)
+	mu   sync.Mutex
+	up   bool
+	held []Event
+}
+
+func (i *inbox) take(e Received) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.up {
+		i.held = append(i.held, e)
+		return
+	}
+	i.emit(e)
+}
+
+func (i *inbox) open() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.emit(Up{})
+	for _, e := range i.held {
+		i.emit(e)
+	}
+	i.up, i.held = true, nil
 }
 
 func (c *Conn) setUp(up bool) {
@@ -198,7 +228,7 @@ func (c *Conn) setUp(up bool) {
 	c.mu.Unlock()
 }
 
-func (c *Conn) clientOptions(ctx context.Context, lost chan<- error) *paho.ClientOptions {
+func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
 	o := paho.NewClientOptions().AddBroker(c.opts.URL).
 		SetClientID(c.opts.ClientID).SetUsername(c.opts.Username).SetPassword(c.opts.Password).
 		SetProtocolVersion(4). // else every refusal is tried again as MQTT 3.1
@@ -209,7 +239,7 @@ func (c *Conn) clientOptions(ctx context.Context, lost chan<- error) *paho.Clien
 		SetDialer(&net.Dialer{Timeout: connectTimeout}).
 		SetOrderMatters(true). // lock and unlock must not swap; the callback only enqueues
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			c.emit(ctx, Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: time.Now()})
+			in.take(Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: time.Now()})
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
 	if c.opts.Will.Topic != "" {

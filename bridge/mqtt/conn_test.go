@@ -146,3 +146,17 @@ func TestNoTokenWaitsForEver(t *testing.T) {
 		}
 	})
 }
+
+func TestUpComesBeforeAnyMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mqtttest.New()
+		b.Eager = true
+		b.Publish("base/car/lock/set", "LOCK", true)
+		c := open(b)
+		defer c.Close()
+		next[mqtt.Up](t, c)
+		if got := next[mqtt.Received](t, c); !got.Retained || string(got.Payload) != "LOCK" {
+			t.Fatalf("received %+v", got)
+		}
+	})
+}

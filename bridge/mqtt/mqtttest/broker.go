@@ -21,6 +21,10 @@ type Message struct {
 // Broker keeps retained messages, delivers to subscribers and records all that
 // its clients publish. The zero value is a broker that is down.
 type Broker struct {
+	// Eager has retained messages sent before the subscription is acknowledged,
+	// as MQTT allows. Set it before the first connection.
+	Eager bool
+
 	mu       sync.Mutex
 	up       bool
 	retained map[string]Message
@@ -241,9 +245,14 @@ func (b *Broker) subscribe(s *session, p *packets.SubscribePacket) {
 		}
 	}
 	b.mu.Unlock()
-	s.send(ack)
+	if !b.Eager {
+		s.send(ack)
+	}
 	for _, m := range replay {
 		s.deliver(m, true)
+	}
+	if b.Eager {
+		s.send(ack)
 	}
 }
 
