@@ -13,6 +13,8 @@ import (
 type account struct {
 	label   string // in file names and logs
 	clients []*volvo.Client
+	chain   *Chain    // nil: test tokens
+	ends    time.Time // of those
 	wanted  []Vehicle
 	cars    []*car
 
@@ -22,18 +24,19 @@ type account struct {
 	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
-	spare     int // calls of a minute that polling leaves to commands
-	flying    int
-	paused    time.Time // after a 429
-	rejected  map[volvo.API]string
-	failures  int
-	failing   map[volvo.Resource]bool // resources of the run of failures
-	lastFault *volvo.Error
-	probe     time.Time // in an outage: when to try next
-	status    cloudStatus
-	counted   time.Time // when the count of calls was saved
-	uncounted time.Time // when it must be again
-	listed    bool      // the list of cars was read at least once
+	spare       int // calls of a minute that polling leaves to commands
+	flying      int
+	paused      time.Time // after a 429
+	rejected    map[volvo.API]string
+	failures    int
+	failing     map[volvo.Resource]bool // resources of the run of failures
+	lastFault   *volvo.Error
+	probe       time.Time // in an outage: when to try next
+	status      cloudStatus
+	clientFault *volvo.Error // that was logged
+	counted     time.Time    // when the count of calls was saved
+	uncounted   time.Time    // when it must be again
+	listed      bool         // the list of cars was read at least once
 }
 
 // cloudStatus is what a person wants to know of the cloud.
@@ -60,7 +63,7 @@ const (
 
 func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
 	return &account{
-		label: label, clients: a.Clients, wanted: a.Vehicles,
+		label: label, clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
@@ -94,6 +97,11 @@ func (a *account) outage() bool {
 
 // current works out the status.
 func (a *account) current(now time.Time) cloudStatus {
+	if a.chain != nil {
+		if status := a.chain.State(now).cloud(); status != cloudOK {
+			return status
+		}
+	}
 	switch {
 	case len(a.rejected) > 0:
 		return cloudLogin
@@ -109,6 +117,24 @@ func (a *account) current(now time.Time) cloudStatus {
 	return cloudOK
 }
 
+// cloud is the status that follows from a login without a token.
+func (s ChainState) cloud() cloudStatus {
+	switch {
+	case s.Login:
+		return cloudLogin
+	case s.Usable || s.Fault == nil:
+		return cloudOK
+	case s.Fault.Kind == volvo.ErrUnreachable:
+		return cloudUnreachable
+	case s.Fault.Kind == volvo.ErrRateLimited:
+		return cloudRateLimited
+	}
+	return cloudOutage
+}
+
+// ready tells whether there is a token to read with.
+func (a *account) ready(now time.Time) bool { return a.chain == nil || a.chain.Usable(now) }
+
 // blocked tells whether no call is possible and the cars are not to blame.
 func (a *account) blocked(now time.Time) bool {
 	_, free := a.quota.Pick(now, false)
@@ -117,6 +143,14 @@ func (a *account) blocked(now time.Time) bool {
 
 // advice is the sentence for the status; empty when all is well.
 func (a *account) advice(now time.Time) string {
+	if a.chain != nil {
+		switch s := a.chain.State(now); {
+		case s.Login:
+			return "Log in: " + s.Why + ". Press login_start and open the address in the attributes of login_url, or run volvobridge login; values follow at once."
+		case !s.Usable && s.Fault != nil:
+			return s.Fault.Advice()
+		}
+	}
 	switch a.status {
 	case cloudOK:
 		return ""

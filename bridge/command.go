@@ -92,6 +92,10 @@ func (b *Bridge) command(m mqtt.Received) {
 	if len(m.Payload) == 0 || len(levels) != 3 {
 		return
 	}
+	if levels[0] == "bridge" {
+		b.ownCommand(levels[1], m)
+		return
+	}
 	now := m.At
 	o := &order{car: b.bySlug[levels[0]], entity: levels[1]}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
@@ -104,7 +108,7 @@ func (b *Bridge) command(m mqtt.Received) {
 		b.answerStranger(levels[0], o, stored, now)
 		return
 	case o.car == nil:
-		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no car of that name, and the bridge has no command of its own."}, now)
+		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no car of that name."}, now)
 		return
 	case m.Retained:
 		b.refuse(o, stored, now)

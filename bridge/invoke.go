@@ -89,7 +89,7 @@ func (b *Bridge) enqueue(o *order, now time.Time) {
 // blockedForCommands is the refusal by the limits and the cloud, nil when a call
 // is possible.
 func (b *Bridge) blockedForCommands(a *account, now time.Time) *refusal {
-	if _, ok := a.rejected[volvo.ConnectedVehicle]; ok {
+	if _, ok := a.rejected[volvo.ConnectedVehicle]; ok || a.chain != nil && a.chain.State(now).Login {
 		return &refusal{reasonLogin, "Log in again: Volvo no longer accepts the access token."}
 	}
 	if _, ok := a.quota.Pick(now, true); !ok {
@@ -336,12 +336,15 @@ func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) st
 	case fault.MayHaveActed:
 		o.status.Advice = new(adviceUnknown)
 		return unknown
-	case fault.Kind == volvo.ErrUnreachable:
-		o.status.Reason = new(reasonCloudDown)
-		return refused
-	case fault.Kind == volvo.ErrLogin && fault.Status == 0: // no token to send
+	case fault.NotSent && fault.Kind == volvo.ErrLogin:
 		o.status.Reason = new(reasonLogin)
 		a.reject(volvo.Commands, fault)
+		return refused
+	case fault.NotSent && fault.Kind == volvo.ErrRateLimited:
+		o.status.Reason = new(reasonRateLimited)
+		return refused
+	case fault.NotSent || fault.Kind == volvo.ErrUnreachable:
+		o.status.Reason = new(reasonCloudDown)
 		return refused
 	}
 	switch fault.Kind {
@@ -510,6 +513,7 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 			b.event(e)
 		case <-b.results:
 		case <-b.pictures:
+		case <-b.asked:
 		case <-grace.C:
 			stop()
 		}

@@ -40,6 +40,7 @@ type Bridge struct {
 	results  chan result
 	progress chan progress
 	pictures chan picture
+	asked    chan func(time.Time) // what others have the loop do
 	wg       sync.WaitGroup
 	quit     chan struct{} // closed when nobody listens any more
 
@@ -53,6 +54,7 @@ type Bridge struct {
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
+	dedupe     dedupe // of the bridge's own commands
 	strange    map[string]bool
 	reannounce time.Time
 	publishAt  time.Time
@@ -71,7 +73,7 @@ func New(opts Options) *Bridge {
 	}
 	return &Bridge{
 		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{},
-		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), quit: make(chan struct{}),
+		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }
 
@@ -100,6 +102,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.reading, b.commanding = reading, commanding
 
 	b.start(time.Now())
+	stopChains := b.runChains()
 	b.conn = mqtt.Open(mqtt.Options{
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
@@ -110,10 +113,30 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 	stopReading()
 	b.finishCommands(stopCommanding)
+	stopChains()
 	b.goodbye()
 	close(b.quit)
 	b.wg.Wait()
 	return nil
+}
+
+// runChains has every login refreshed until the returned stop.
+func (b *Bridge) runChains() context.CancelFunc {
+	ctx, stop := context.WithCancel(context.Background())
+	for _, a := range b.accounts {
+		if a.chain == nil {
+			continue
+		}
+		for _, name := range a.chain.Notes() {
+			b.log.Warn().Str("account", a.label).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
+		}
+		b.background(func() {
+			a.chain.Run(ctx, func(h Happening) {
+				deliver(b, b.asked, func(now time.Time) { b.happened(a, h, now) })
+			})
+		})
+	}
+	return stop
 }
 
 func (b *Bridge) subscriptions() []string {
@@ -145,6 +168,8 @@ func (b *Bridge) work(ctx context.Context) {
 			b.advance(p, time.Now())
 		case p := <-b.pictures:
 			b.keepPicture(p, time.Now())
+		case f := <-b.asked:
+			f(time.Now())
 		case <-timer.C:
 		}
 	}

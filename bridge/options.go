@@ -37,6 +37,10 @@ type Account struct {
 	Clients []*volvo.Client
 	// KeyIDs tell the keys apart in the store without naming them.
 	KeyIDs []string
+	// Chain is the login that the clients use; nil: test tokens, which end at Ends
+	// (zero: nobody knows).
+	Chain *Chain
+	Ends  time.Time
 	// Vehicles to bridge; empty: all of the account.
 	Vehicles []Vehicle
 }

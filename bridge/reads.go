@@ -100,6 +100,9 @@ func (b *Bridge) slug(name, vin string) string {
 // nextRead returns when dispatch can start a read of the account, if no event
 // comes first.
 func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
+	if !a.ready(now) {
+		return time.Time{} // the chain tells when it has a token
+	}
 	urgentOnly := a.flying >= maxFlying || a.outage()
 	due, ok := a.plan.Wake(urgentOnly)
 	if a.outage() {
@@ -136,7 +139,7 @@ func (b *Bridge) dispatch(now time.Time) {
 }
 
 func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
-	if now.Before(a.paused) {
+	if now.Before(a.paused) || !a.ready(now) {
 		return false
 	}
 	urgentOnly := a.flying >= maxFlying || a.outage() || a.polls.Wait(now, a.spare) > 0
@@ -274,29 +277,41 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	if !ok {
 		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "read " + string(r.key.Resource)}
 	}
-	outcome := schedule.Failed
-	switch fault.Kind {
-	case volvo.ErrQuota:
-		a.quota.Spent(r.apiKey, now, fault.Wait)
-		b.saveQuota(a, now)
+	var outcome schedule.Outcome
+	switch kind := fault.Kind; {
+	case fault.NotSent && a.chain != nil || kind == volvo.ErrRenewed: // told by the chain
 		outcome = schedule.Postponed
-	case volvo.ErrRateLimited:
-		a.pause(fault, now)
-		outcome = schedule.Postponed
-	case volvo.ErrLogin:
-		a.reject(r.key.Resource, fault)
-		outcome = schedule.Unsupported
-	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
-		a.failures = 0
-		outcome = schedule.Unsupported
 	default:
-		a.failed(r.key.Resource, fault, now)
+		outcome = b.sortFault(r, fault, now)
 	}
 	a.plan.Done(r.key, now, outcome)
 	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
 		b.confirm(c, r.key.Resource, false, r.started, now)
 	}
 	b.logFault(r, fault)
+}
+
+// sortFault takes what a failed read says of the account, and returns what it
+// says of the resource.
+func (b *Bridge) sortFault(r result, fault *volvo.Error, now time.Time) schedule.Outcome {
+	a := r.account
+	switch fault.Kind {
+	case volvo.ErrQuota:
+		a.quota.Spent(r.apiKey, now, fault.Wait)
+		b.saveQuota(a, now)
+		return schedule.Postponed
+	case volvo.ErrRateLimited:
+		a.pause(fault, now)
+		return schedule.Postponed
+	case volvo.ErrLogin:
+		a.reject(r.key.Resource, fault)
+		return schedule.Unsupported
+	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
+		a.failures = 0
+		return schedule.Unsupported
+	}
+	a.failed(r.key.Resource, fault, now)
+	return schedule.Failed
 }
 
 func (a *account) pause(fault *volvo.Error, now time.Time) {
@@ -310,6 +325,9 @@ func (a *account) pause(fault *volvo.Error, now time.Time) {
 }
 
 func (a *account) reject(r volvo.Resource, fault *volvo.Error) {
+	if a.chain != nil {
+		return // the chain decides
+	}
 	api := r.API()
 	if r == schedule.List {
 		api = volvo.ConnectedVehicle

@@ -30,6 +30,11 @@ type bridgeEntity struct {
 var bridgeEntities = []bridgeEntity{
 	{id: "connection", platform: binarySensor, name: "Connection", class: "connectivity", category: diagnostic},
 	{id: "cloud_status", platform: sensor, name: "Cloud status", class: "enum", category: diagnostic, icon: "mdi:cloud-check-outline", options: cloudWords, attributes: true},
+	{id: "login_required", platform: binarySensor, name: "Login required", class: problem},
+	{id: "login_start", platform: button, name: "New login", category: configured, icon: "mdi:login"},
+	{id: "login_url", platform: sensor, name: "Login address", class: "enum", category: diagnostic, icon: "mdi:link-variant", options: []string{"none", "ready"}, attributes: true},
+	{id: "login", platform: "text", name: "Login", category: configured, icon: "mdi:form-textbox-password"},
+	{id: "grant_expires", platform: sensor, name: "Login ends", class: "timestamp", category: diagnostic, icon: "mdi:calendar-clock", attributes: true},
 	{id: "store_problem", platform: binarySensor, name: "Store", class: problem, category: diagnostic, icon: "mdi:harddisk"},
 	{id: "calls_today", platform: sensor, name: "Calls today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
 	{id: "calls_left", platform: sensor, name: "Calls left", stateClass: measurement, category: diagnostic, icon: "mdi:gauge"},
@@ -39,7 +44,7 @@ var bridgeEntities = []bridgeEntity{
 	{id: "event", platform: "event", name: "Event", icon: "mdi:cloud-alert-outline"},
 }
 
-var bridgeEventTypes = []string{"login_required", "outage", "quota_refilled", "quota_spent", "recovered"}
+var bridgeEventTypes = []string{"grant_warning", "logged_in", "login_required", "outage", "quota_refilled", "quota_spent", "recovered"}
 
 // publishStatusSoon has the bridge's own state looked at with the next documents.
 func (b *Bridge) publishStatusSoon(now time.Time) {
@@ -61,7 +66,15 @@ func (b *Bridge) publishStatus(now time.Time) {
 			b.log.Info().Msg("the store can be written again")
 		}
 	}
-	core := map[string]any{"connection": "ON", "cloud_status": worst, "store_problem": onOff(problem), "unknown_fields": len(b.strange)}
+	logins := b.logins(now)
+	core := map[string]any{"connection": "ON", "cloud_status": worst, "store_problem": onOff(problem), "unknown_fields": len(b.strange),
+		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
+	if !logins.Ends.IsZero() {
+		core["grant_expires"] = stamp(logins.Ends)
+	}
+	// Attributes first: who is told of a new address can read it.
+	b.retain(b.topic("bridge", "login_url", "attributes"), encode(logins.urlAttributes()))
+	b.retain(b.topic("bridge", "grant_expires", "attributes"), encode(logins.grantAttributes(now)))
 	counters := b.counters(now)
 	same, sameCounters := encode(core), encode(counters)
 	due := now.Sub(b.status.told) >= countersEvery || b.status.told.IsZero() || b.status.told.After(now)
@@ -180,6 +193,7 @@ func (b *Bridge) announceBridge() {
 		if e.attributes {
 			k.JSONAttributesTopic = b.topic("bridge", e.id, "attributes")
 		}
+		b.loginComponent(e.id, &k)
 		switch e.id {
 		case "connection": // shows off when the bridge is gone, where others are unavailable
 			k.StateTopic, k.ValueTemplate, k.Availability = b.topic("bridge", "availability"), "", nil

@@ -24,10 +24,11 @@ const (
 
 // TokenSource hands out access tokens.
 type TokenSource interface {
-	// Token returns a token for api, or an *Error of kind ErrLogin.
+	// Token returns a token for api, or an *Error that says why there is none.
 	Token(ctx context.Context, api API) (string, error)
-	// Reject tells that api answered 401 to token.
-	Reject(api API, token string)
+	// Reject tells that api answered 401 to token. It returns what that means:
+	// ErrLogin, ErrRenewed if the next call gets another token, or ErrOutage.
+	Reject(api API, token string) error
 }
 
 // Options configure a [Client].
@@ -152,10 +153,13 @@ func (c *Client) get(ctx context.Context, op string, api API, path string) ([]by
 func (c *Client) do(ctx context.Context, op string, api API, method, path string, payload []byte) ([]byte, error) {
 	token, err := c.opts.Tokens.Token(ctx, api)
 	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, e
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			return nil, &Error{Kind: ErrUnreachable, Op: op, NotSent: true, cause: err}
 		}
-		return nil, &Error{Kind: ErrLogin, Op: op, cause: err}
+		unsent := *e
+		unsent.NotSent = true
+		return nil, &unsent
 	}
 	post := method == http.MethodPost
 	var connecting, connected atomic.Bool
@@ -194,7 +198,7 @@ func (c *Client) answer(op string, api API, token string, post bool, resp *http.
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		e := newStatusError(op, post, resp, body[:min(len(body), maxBody)])
 		if resp.StatusCode == http.StatusUnauthorized && e.Kind == ErrLogin {
-			c.opts.Tokens.Reject(api, token)
+			e.Kind = c.opts.Tokens.Reject(api, token)
 		}
 		return nil, e
 	}

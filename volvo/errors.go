@@ -14,6 +14,9 @@ import (
 // The kinds of failure, one for each thing to do about it.
 var (
 	ErrLogin          = errors.New("login required")
+	ErrRenewed        = errors.New("the access token is replaced; repeat the call")
+	ErrGrant          = errors.New("refresh token or code not accepted")
+	ErrClient         = errors.New("client not accepted")
 	ErrQuota          = errors.New("daily quota spent")
 	ErrRateLimited    = errors.New("rate limited")
 	ErrScope          = errors.New("scope missing")
@@ -38,6 +41,8 @@ type Error struct {
 	Message, Description string
 	// Wait is how long Volvo asked to wait (quota, rate limit); 0: not told.
 	Wait time.Duration
+	// NotSent tells that the call was never made, for want of a token.
+	NotSent bool
 	// MayHaveActed tells of a command that the car may have executed all the same.
 	MayHaveActed bool
 
@@ -84,6 +89,9 @@ func (e *Error) Unwrap() []error {
 // advice is one sentence a kind: what a person can do.
 var advice = map[error]string{
 	ErrLogin:          "Log in again: Volvo no longer accepts the access token.",
+	ErrRenewed:        "The access token was just replaced; the call can be repeated.",
+	ErrGrant:          "Log in again: Volvo no longer accepts the login.",
+	ErrClient:         "Volvo does not accept the application: check volvo.client_id and volvo.client_secret; the login is kept.",
 	ErrQuota:          "Volvo's daily quota of the API key is spent; reading goes on by itself when it is refilled.",
 	ErrRateLimited:    "Volvo asked for a pause; reading goes on by itself.",
 	ErrScope:          "The token lacks a scope for this; publish the scope in the developer portal and log in again.",
@@ -102,6 +110,9 @@ const adviceAPIKey = "Volvo refuses the API key: check volvo.api_key; if it is r
 // Advice returns one sentence that says what a person can do.
 func (e *Error) Advice() string {
 	if e.Status == http.StatusUnauthorized && e.Kind == ErrOutage {
+		if !aboutKey(strings.ToLower(e.Text())) {
+			return "Volvo refuses a token that it has just handed out; nothing to do but wait."
+		}
 		return adviceAPIKey
 	}
 	return advice[e.Kind]
@@ -160,6 +171,11 @@ func mayHaveActed(e *Error) bool {
 	return e.Kind != ErrCarUnavailable && (e.Status < 400 || e.Status > 499)
 }
 
+// aboutKey tells a 401 for the API key, in lower case, from one for the token.
+func aboutKey(text string) bool {
+	return strings.Contains(text, "api-key") || strings.Contains(text, "api key") || strings.Contains(text, "vcc")
+}
+
 // kindOf reads status and text, in lower case, as in the table of the API notes.
 func kindOf(status int, text string) error {
 	has := func(words ...string) bool {
@@ -172,7 +188,7 @@ func kindOf(status int, text string) error {
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		if has("api-key", "api key", "vcc") {
+		if aboutKey(text) {
 			return ErrOutage // not the token's fault: a refresh would not help
 		}
 		return ErrLogin

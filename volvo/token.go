@@ -33,10 +33,11 @@ func (s *StaticTokens) Token(_ context.Context, api API) (string, error) {
 }
 
 // Reject implements [TokenSource].
-func (s *StaticTokens) Reject(api API, token string) {
+func (s *StaticTokens) Reject(api API, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tokens[api] == token {
 		s.rejected[api] = true
 	}
+	return ErrLogin
 }

@@ -251,6 +251,15 @@ func (p *Plan) Retry(now time.Time) {
 	}
 }
 
+// Restart makes everything due now, as after a login that may allow more.
+func (p *Plan) Restart(now time.Time) {
+	for _, it := range p.items {
+		if !it.flying {
+			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
+		}
+	}
+}
+
 // Resources counts the resources of all cars.
 func (p *Plan) Resources() int { return len(p.items) }
 

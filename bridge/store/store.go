@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +28,7 @@ type Store struct {
 	stop chan struct{}
 	done chan struct{}
 
+	disk    sync.Mutex // held while a file is written, so that the newest content wins
 	mu      sync.Mutex
 	pending map[string]write // the latest content of files that are not written yet
 	writing map[string]write // what the writer has taken of it
@@ -62,7 +65,7 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, lock: lock, pending: map[string]write{},
+		dir: dir, lock: lock, pending: map[string]write{}, writing: map[string]write{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.removeTemporary()
@@ -162,7 +165,7 @@ func (s *Store) poke() {
 // SetAside renames a file that can't be read, so that nothing is lost and
 // nothing fails again. It returns the new name.
 func (s *Store) SetAside(name string) string {
-	aside := name + ".broken-" + time.Now().UTC().Format("20060102T150405")
+	aside := name + ".broken-" + time.Now().UTC().Format("20060102T150405.000000000")
 	if err := os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, aside)); err != nil {
 		s.fail(err)
 	}
@@ -204,35 +207,67 @@ func (s *Store) writer() {
 // flush writes all pending files and reports whether one could not be written.
 func (s *Store) flush() (failed bool) {
 	s.mu.Lock()
-	todo := s.pending
-	s.pending, s.writing = map[string]write{}, todo
+	names := slices.Collect(maps.Keys(s.pending))
 	problem := s.problem
 	s.mu.Unlock()
-	if len(todo) == 0 && problem == nil && !s.journal.pending() {
+	if len(names) == 0 && problem == nil && !s.journal.pending() {
 		return false
 	}
 	var last error
-	for name, w := range todo {
-		put := s.replace
-		if w.care == Light {
-			put = s.overwrite
-		}
-		if err := put(name, w); err != nil {
+	for _, name := range names {
+		if err := s.writeOut(name); err != nil {
 			last = err
-			s.mu.Lock()
-			if _, newer := s.pending[name]; !newer {
-				s.pending[name] = w
-			}
-			s.mu.Unlock()
 		}
 	}
 	if last == nil {
 		last = s.journal.repair(s)
 	}
 	s.mu.Lock()
-	s.problem, s.writing = last, nil
+	s.problem = last
 	s.mu.Unlock()
 	return last != nil
+}
+
+// Put is Save with Durable, and waits: when it returns nil, the content is on the
+// disk. If it can't be written, it is tried again like all else.
+func (s *Store) Put(name string, data []byte) error {
+	s.mu.Lock()
+	s.pending[name] = write{data, Durable}
+	s.mu.Unlock()
+	err := s.writeOut(name)
+	if err != nil {
+		s.fail(err)
+		s.poke()
+	}
+	return err
+}
+
+// writeOut writes the newest content of a file, if it is not written yet.
+func (s *Store) writeOut(name string) error {
+	s.disk.Lock()
+	defer s.disk.Unlock()
+	s.mu.Lock()
+	w, ok := s.pending[name]
+	delete(s.pending, name)
+	if ok {
+		s.writing[name] = w
+	}
+	s.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	put := s.replace
+	if w.care == Light {
+		put = s.overwrite
+	}
+	err := put(name, w)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, name)
+	if _, newer := s.pending[name]; err != nil && !newer {
+		s.pending[name] = w
+	}
+	return err
 }
 
 // replace writes aside and renames: a reader finds the old content or the new,

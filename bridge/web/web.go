@@ -1,4 +1,5 @@
-// Package web serves HTTP: whether the bridge is healthy and ready.
+// Package web serves HTTP: whether the bridge is healthy and ready, and the pages
+// of the login.
 package web
 
 import (
@@ -16,6 +17,10 @@ type Options struct {
 	Healthy, Ready func() error
 	// Hosts are further names that a request's Host may have, beside loopback's.
 	Hosts []string
+	// Password guards the pages, plain or as a bcrypt hash; empty: none.
+	Password string
+	// Login logs accounts in.
+	Login Login
 }
 
 // New returns the handler of all paths.
@@ -23,7 +28,10 @@ func New(opts Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", report(opts.Healthy))
 	mux.HandleFunc("GET /readyz", report(opts.Ready))
-	return knownHost(opts.Hosts, mux)
+	if opts.Login != nil {
+		loginPages(mux, opts.Login, opts.Password)
+	}
+	return knownHost(opts.Hosts, http.NewCrossOriginProtection().Handler(mux))
 }
 
 // Server returns a server with limits for clients that dawdle.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"volvobridge/volvo"
@@ -9,6 +10,7 @@ import (
 // Config is the whole configuration; its tags are the keys of the contract.
 type Config struct {
 	Volvo         VolvoConfig         `yaml:"volvo"`
+	Accounts      []VolvoConfig       `yaml:"accounts"`
 	MQTT          MQTTConfig          `yaml:"mqtt"`
 	HomeAssistant HomeAssistantConfig `yaml:"home_assistant"`
 	Polling       PollingConfig       `yaml:"polling"`
@@ -20,11 +22,17 @@ type Config struct {
 
 // VolvoConfig is one Volvo ID.
 type VolvoConfig struct {
-	APIKey      string          `yaml:"api_key" secret:"true"`
-	APIKeys     []string        `yaml:"api_keys" secret:"true"`
-	AccessToken AccessToken     `yaml:"access_token" secret:"true"`
-	Vehicles    []VehicleConfig `yaml:"vehicles"`
-	APIURL      string          `yaml:"api_url"`
+	ClientID     string          `yaml:"client_id"`
+	ClientSecret string          `yaml:"client_secret" secret:"true"`
+	RedirectURL  string          `yaml:"redirect_url"`
+	APIKey       string          `yaml:"api_key" secret:"true"`
+	APIKeys      []string        `yaml:"api_keys" secret:"true"`
+	AccessToken  AccessToken     `yaml:"access_token" secret:"true"`
+	Vehicles     []VehicleConfig `yaml:"vehicles"`
+	Scopes       []string        `yaml:"scopes"`
+	APIURL       string          `yaml:"api_url"`
+	AuthURL      string          `yaml:"auth_url"`
+	TokenURL     string          `yaml:"token_url"`
 }
 
 // AccessToken is a test token: one for all APIs, or one for each.
@@ -92,7 +100,7 @@ type LogConfig struct {
 // defaults is the configuration of an empty file.
 func defaults() Config {
 	return Config{
-		Volvo:         VolvoConfig{APIURL: "https://api.volvocars.com"},
+		Volvo:         accountDefaults(),
 		MQTT:          MQTTConfig{URL: "mqtt://localhost:1883", Listen: "127.0.0.1:1883", ClientID: "volvobridge", Topic: "volvo"},
 		HomeAssistant: HomeAssistantConfig{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status"},
 		Polling:       PollingConfig{Profile: "fixed", DailyQuota: 10000, Reserve: 500, PerMinute: 90, MinInterval: 10 * time.Second},
@@ -106,6 +114,35 @@ func defaults() Config {
 		Log:   LogConfig{Level: "info", Format: "console"},
 	}
 }
+
+// accountDefaults is the configuration of an empty account.
+func accountDefaults() VolvoConfig {
+	return VolvoConfig{RedirectURL: "http://localhost:8099/oauth/callback", APIURL: "https://api.volvocars.com",
+		AuthURL: volvo.AuthURL, TokenURL: volvo.TokenURL}
+}
+
+// accounts returns every account with its place in the configuration.
+func (c *Config) accounts() map[string]*VolvoConfig {
+	if len(c.Accounts) == 0 {
+		return map[string]*VolvoConfig{"volvo": &c.Volvo}
+	}
+	all := map[string]*VolvoConfig{}
+	for i := range c.Accounts {
+		all[fmt.Sprintf("accounts[%d]", i)] = &c.Accounts[i]
+	}
+	return all
+}
+
+// accountList returns every account, in the order of the configuration.
+func (c Config) accountList() []VolvoConfig {
+	if len(c.Accounts) == 0 {
+		return []VolvoConfig{c.Volvo}
+	}
+	return c.Accounts
+}
+
+// oauth tells whether the account logs in, instead of using test tokens.
+func (c VolvoConfig) oauth() bool { return len(c.AccessToken) == 0 }
 
 // keys returns the API keys.
 func (c VolvoConfig) keys() []string {

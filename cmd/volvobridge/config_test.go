@@ -28,10 +28,13 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if cfg.Polling.Intervals != nil && len(cfg.Polling.Intervals) == 0 {
 		cfg.Polling.Intervals = nil
 	}
-	for _, list := range []*[]string{&cfg.Volvo.APIKeys, &cfg.HTTP.Hosts} {
+	for _, list := range []*[]string{&cfg.Volvo.APIKeys, &cfg.Volvo.Scopes, &cfg.HTTP.Hosts} {
 		if len(*list) == 0 {
 			*list = nil
 		}
+	}
+	if len(cfg.Accounts) == 0 {
+		cfg.Accounts = nil
 	}
 	if len(cfg.Volvo.Vehicles) == 0 {
 		cfg.Volvo.Vehicles = nil
@@ -54,9 +57,12 @@ func TestProblemsWithLines(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"unknown key", minimal + "mqtt:\n  pasword: x\n", `line 3: unknown key "pasword" in mqtt: did you mean "password"?`},
 		{"unknown section", minimal + "mqqt: {}\n", `line 2: unknown key "mqqt": did you mean "mqtt"?`},
-		{"later parts", minimal + "accounts: []\n", `unknown key "accounts"`},
+		{"both accounts", minimal + "accounts: [{api_key: k, access_token: t}]\n", "beside volvo"},
 		{"no key", "volvo: {access_token: t}\n", "line 1: volvo.api_key: is missing"},
-		{"no token", "volvo: {api_key: k}\n", "volvo.access_token: is missing"},
+		{"no token", "volvo: {api_key: k}\n", "volvo.client_id: is missing"},
+		{"no secret", "volvo: {api_key: k, client_id: c}\n", "volvo.client_secret: is missing"},
+		{"second account", "accounts:\n  - {api_key: k, access_token: t}\n  - {client_id: c, client_secret: s}\n", "line 3: accounts[1].api_key: is missing"},
+		{"scope", "volvo: {api_key: k, access_token: t, scopes: ['a b']}\n", "is no scope"},
 		{"both keys", "volvo: {api_key: k, api_keys: [a], access_token: t}\n", "keep one of the two"},
 		{"twice", minimal + "store: a\nstore: b\n", `stands twice`},
 		{"text for list", minimal + "commands:\n  allow: lock\n", "line 3: commands.allow: must be a list"},

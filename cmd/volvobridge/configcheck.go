@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -36,8 +37,7 @@ func newConfig() *cobra.Command {
 
 // check looks at what the values mean.
 func (s *source) check(cfg *Config) {
-	s.checkVolvo(&cfg.Volvo)
-	s.checkVehicles(cfg.Volvo.Vehicles)
+	s.checkAccounts(cfg)
 	s.checkMQTT(&cfg.MQTT)
 	s.checkHomeAssistant(cfg)
 	s.checkPolling(&cfg.Polling)
@@ -56,19 +56,51 @@ func (s *source) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-func (s *source) checkVolvo(v *VolvoConfig) {
+// checkAccounts looks at every account, and at what must differ between them.
+func (s *source) checkAccounts(cfg *Config) {
+	for key := range s.where {
+		if len(cfg.Accounts) > 0 && (key == "volvo" || strings.HasPrefix(key, "volvo.")) {
+			s.wrong("accounts", "is set beside volvo; keep one of the two")
+			break
+		}
+	}
+	seen := vehicleNames{vins: map[string]bool{}, slugs: map[string]bool{}}
+	accounts := cfg.accounts()
+	for _, key := range slices.Sorted(maps.Keys(accounts)) {
+		s.checkVolvo(key, accounts[key])
+		s.checkVehicles(key, accounts[key].Vehicles, seen)
+	}
+}
+
+func (s *source) checkVolvo(key string, v *VolvoConfig) {
+	const portal = "on developer.volvocars.com"
 	switch {
 	case v.APIKey != "" && len(v.APIKeys) > 0:
-		s.wrong("volvo.api_keys", "is set beside api_key; keep one of the two")
+		s.wrong(key+".api_keys", "is set beside api_key; keep one of the two")
 	case len(v.keys()) == 0:
-		s.wrong("volvo.api_key", "is missing; it is the VCC API key of your application on developer.volvocars.com")
+		s.wrong(key+".api_key", "is missing; it is the VCC API key of your application "+portal)
 	case slices.Contains(v.keys(), ""):
-		s.wrong("volvo.api_keys", "holds an empty key; remove it")
+		s.wrong(key+".api_keys", "holds an empty key; remove it")
 	}
-	if len(v.AccessToken) == 0 {
-		s.wrong("volvo.access_token", "is missing; it is a test token of the developer portal")
+	if v.oauth() {
+		switch {
+		case v.ClientID == "" && v.ClientSecret == "":
+			s.wrong(key+".client_id", "is missing; client_id and client_secret are those of your published application %s; for a trial, set access_token to a test token instead", portal)
+		case v.ClientID == "":
+			s.wrong(key+".client_id", "is missing; it stands beside the client secret of your application "+portal)
+		case v.ClientSecret == "":
+			s.wrong(key+".client_secret", "is missing; it was shown when you published your application "+portal)
+		}
+		s.address(key+".redirect_url", v.RedirectURL, "http", "https")
+		s.address(key+".auth_url", v.AuthURL, "http", "https")
+		s.address(key+".token_url", v.TokenURL, "http", "https")
 	}
-	s.address("volvo.api_url", v.APIURL, "http", "https")
+	for i, scope := range v.Scopes {
+		if scope == "" || strings.ContainsAny(scope, " \t,") {
+			s.wrong(fmt.Sprintf("%s.scopes[%d]", key, i), "%q is no scope; write one an item, such as conve:doors_status", scope)
+		}
+	}
+	s.address(key+".api_url", v.APIURL, "http", "https")
 }
 
 // address checks a URL of one of the schemes, without a user in it.
@@ -82,10 +114,13 @@ func (s *source) address(key, value string, schemes ...string) {
 	}
 }
 
-func (s *source) checkVehicles(vehicles []VehicleConfig) {
-	vins, slugs := map[string]bool{}, map[string]bool{}
+// vehicleNames are the VINs and topics that are taken.
+type vehicleNames struct{ vins, slugs map[string]bool }
+
+func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen vehicleNames) {
+	vins, slugs := seen.vins, seen.slugs
 	for i, v := range vehicles {
-		key := fmt.Sprintf("volvo.vehicles[%d]", i)
+		key := fmt.Sprintf("%s.vehicles[%d]", account, i)
 		vin, slug := strings.ToUpper(v.VIN), discovery.Slug(v.Name)
 		switch {
 		case !volvo.ValidVIN(vin):

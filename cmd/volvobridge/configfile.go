@@ -116,6 +116,7 @@ func (s *source) wrong(key, format string, args ...any) { s.add(s.at(key), key, 
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
+	accountType  = reflect.TypeFor[VolvoConfig]()
 	tokenType    = reflect.TypeFor[AccessToken]()
 )
 
@@ -202,6 +203,9 @@ func (s *source) list(n *yaml.Node, v reflect.Value, key string) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
+		if v.Type().Elem() == accountType {
+			v.Index(i).Set(reflect.ValueOf(accountDefaults()))
+		}
 		s.node(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,11 +23,14 @@ import (
 )
 
 // controlSocket is where a running bridge answers other commands of the program.
-const controlSocket = "control.sock"
+const (
+	controlSocket  = "control.sock"
+	controlTimeout = 5 * time.Minute // a doctor's round takes its time
+)
 
 // serveControl answers on the control socket. Without it the bridge runs too, so
 // a failure is only told.
-func serveControl(cfg Config, st *store.Store, log zerolog.Logger) func() {
+func serveControl(cfg Config, handler http.Handler, log zerolog.Logger) func() {
 	path := filepath.Join(cfg.Store, controlSocket)
 	_ = os.Remove(path) // of a process that was killed: we hold the lock
 	l, err := net.Listen("unix", path)
@@ -37,11 +41,7 @@ func serveControl(cfg Config, st *store.Store, log zerolog.Logger) func() {
 		log.Warn().Err(err).Str("hint", "a shorter path for store helps if it is too long").Msg("no control socket")
 		return func() {}
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(bridge.Ledger(st.Commands(), names(cfg))) // to a program of ours, that may have left
-	})
-	server := web.Server(mux)
+	server := web.Server(handler)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -53,11 +53,45 @@ func serveControl(cfg Config, st *store.Store, log zerolog.Logger) func() {
 	}
 }
 
+// controlHandler answers the other commands of the program. Only who can read the
+// store gets here.
+func controlHandler(cfg Config, st *store.Store, logins localLogins) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, bridge.Ledger(st.Commands(), names(cfg)), nil)
+	})
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+		accounts, err := logins.accounts(r.Context())
+		answer(w, accounts, err)
+	})
+	mux.HandleFunc("POST /login/begin", func(w http.ResponseWriter, r *http.Request) {
+		address, err := logins.begin(r.Context(), r.PostFormValue("account"))
+		answer(w, address, err)
+	})
+	mux.HandleFunc("POST /login/finish", func(w http.ResponseWriter, r *http.Request) {
+		outcome, err := logins.finish(r.Context(), r.PostFormValue("pasted"))
+		answer(w, outcome, err)
+	})
+	return mux
+}
+
+// answer writes JSON, or the sentence of an error, for a program of ours that may
+// have left.
+func answer(w http.ResponseWriter, value any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(value)
+}
+
 // names are the configured names of cars by VIN.
 func names(cfg Config) map[string]string {
 	all := map[string]string{}
-	for _, v := range cfg.Volvo.Vehicles {
-		all[strings.ToUpper(v.VIN)] = v.Name
+	for _, a := range cfg.accountList() {
+		for _, v := range a.Vehicles {
+			all[strings.ToUpper(v.VIN)] = v.Name
+		}
 	}
 	return all
 }
@@ -67,16 +101,22 @@ var errNoBridge = errors.New("no bridge is running")
 
 // askBridge asks a running bridge for JSON.
 func askBridge(ctx context.Context, cfg Config, path string, into any) error {
+	return callBridge(ctx, cfg, http.MethodGet, path, nil, into)
+}
+
+// callBridge makes a request to a running bridge; a form is posted.
+func callBridge(ctx context.Context, cfg Config, method, path string, form url.Values, into any) error {
 	socket := filepath.Join(cfg.Store, controlSocket)
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	client := http.Client{Timeout: controlTimeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		}}}
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://bridge"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://bridge"+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	switch {
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
@@ -86,7 +126,8 @@ func askBridge(ctx context.Context, cfg Config, path string, into any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the running bridge answered %d", resp.StatusCode)
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // an empty sentence says it too
+		return fmt.Errorf("%s", strings.TrimSpace(string(text)))
 	}
 	return json.NewDecoder(io.LimitReader(resp.Body, 10<<20)).Decode(into)
 }

@@ -76,7 +76,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	redact := newRedactor(stderr)
 	log := newLog(cfg.Log, redact).Level(zerolog.WarnLevel)
 	tellSecrets(cfg, redact)
-	b := bridge.New(bridgeOptions(cfg, st, log, redact, nil))
+	b := bridge.New(bridgeOptions(cfg, st, log, redact, nil, openChains(cfg, st, redact.secret)))
 	fmt.Fprint(stdout, demoHelp(cfg, brokerListener.Addr().String()))
 	shown := make(chan struct{})
 	go func() {

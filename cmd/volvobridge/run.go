@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +19,6 @@ import (
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
-	"volvobridge/volvo"
 )
 
 func newRun() *cobra.Command {
@@ -63,12 +60,14 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
 	defer stopBroker()
-	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg))
-	stop, err := serve(cfg.HTTP, b, log)
+	chains := openChains(cfg, st, redact.secret)
+	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg, chains))
+	logins := localLogins{chains}
+	stop, err := serve(cfg.HTTP, b, logins, log)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	stopControl := serveControl(cfg, st, log)
+	stopControl := serveControl(cfg, controlHandler(cfg, st, logins), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)
@@ -99,24 +98,27 @@ func terminal() bool {
 }
 
 func tellSecrets(cfg Config, redact *redactor) {
-	for _, key := range cfg.Volvo.keys() {
-		redact.secret(key)
-	}
-	for _, token := range cfg.Volvo.AccessToken {
-		redact.secret(token)
-	}
-	for _, v := range cfg.Volvo.Vehicles {
-		redact.secret(v.VIN)
+	for _, a := range cfg.accountList() {
+		redact.secret(a.ClientSecret)
+		for _, key := range a.keys() {
+			redact.secret(key)
+		}
+		for _, token := range a.AccessToken {
+			redact.secret(token)
+		}
+		for _, v := range a.Vehicles {
+			redact.secret(v.VIN)
+		}
 	}
 	for _, s := range []string{cfg.MQTT.Password, cfg.HTTP.Password, cfg.Commands.PIN} {
 		redact.secret(s)
 	}
 }
 
-func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config) bridge.Options {
+func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*bridge.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
-		Accounts: []bridge.Account{account(cfg)},
+		Accounts: accounts(cfg, chains),
 		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
 			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
 		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic},
@@ -126,25 +128,6 @@ func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *reda
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
 		Store: st, Log: log, Secret: redact.secret, Version: v,
 	}
-}
-
-// account makes a client for each API key; they share connections and tokens.
-func account(cfg Config) bridge.Account {
-	transport := volvo.NewTransport()
-	transport.Proxy = http.ProxyFromEnvironment
-	tokens := volvo.NewStaticTokens(cfg.Volvo.AccessToken)
-	v, _ := buildVersion()
-	var a bridge.Account
-	for _, key := range cfg.Volvo.keys() {
-		a.Clients = append(a.Clients, volvo.New(volvo.Options{URL: cfg.Volvo.APIURL, Key: key, Tokens: tokens,
-			CommandTimeout: cfg.Commands.Timeout, Transport: transport, UserAgent: "volvobridge/" + v}))
-		sum := sha256.Sum256([]byte(key))
-		a.KeyIDs = append(a.KeyIDs, hex.EncodeToString(sum[:6]))
-	}
-	for _, vehicle := range cfg.Volvo.Vehicles {
-		a.Vehicles = append(a.Vehicles, bridge.Vehicle{VIN: vehicle.VIN, Name: vehicle.Name})
-	}
-	return a
 }
 
 // tlsConfig reads the broker's CA and our certificate.
@@ -171,7 +154,7 @@ func tlsConfig(m MQTTConfig) (*tls.Config, error) {
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
-func serve(cfg HTTPConfig, b *bridge.Bridge, log zerolog.Logger) (func(), error) {
+func serve(cfg HTTPConfig, b *bridge.Bridge, logins localLogins, log zerolog.Logger) (func(), error) {
 	if cfg.Listen == "" {
 		return func() {}, nil
 	}
@@ -179,7 +162,7 @@ func serve(cfg HTTPConfig, b *bridge.Bridge, log zerolog.Logger) (func(), error)
 	if err != nil {
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
-	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.Hosts}))
+	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.Hosts, Password: cfg.Password, Login: logins}))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

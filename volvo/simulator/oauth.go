@@ -45,9 +45,15 @@ type grant struct {
 	began     time.Time
 	last      time.Time // refreshed
 	current   string    // refresh token
-	previous  string
-	rotated   time.Time
+	spent     []spent   // tokens that are good for the grace period yet
+	issued    []spent   // access tokens
 	dead      bool
+}
+
+// spent is a token and when it was used, or will end.
+type spent struct {
+	token string
+	at    time.Time
 }
 
 func (s *oauthState) init(o *OAuth) {
@@ -204,7 +210,7 @@ func (c *Cloud) refresh(w http.ResponseWriter, r *http.Request, now time.Time) {
 	g := c.oauth.refresh[token]
 	good := g != nil && !g.dead && now.Sub(g.began) < c.opts.OAuth.Grant && now.Sub(g.last) < c.opts.OAuth.Idle
 	if good && token != g.current {
-		good = token == g.previous && now.Sub(g.rotated) < c.opts.OAuth.Grace
+		good = slices.ContainsFunc(g.spent, func(old spent) bool { return old.token == token && now.Sub(old.at) < c.opts.OAuth.Grace })
 	}
 	if !good {
 		reply(w, http.StatusBadRequest, fields{"error": "invalid_grant", "error_description": "unknown, invalid, or expired refresh token"})
@@ -216,15 +222,23 @@ func (c *Cloud) refresh(w http.ResponseWriter, r *http.Request, now time.Time) {
 
 // issue rotates the refresh token.
 func (c *Cloud) issue(w http.ResponseWriter, g *grant, now time.Time) {
-	if g.previous != "" {
-		delete(c.oauth.refresh, g.previous)
+	for len(g.spent) > 0 && now.Sub(g.spent[0].at) >= c.opts.OAuth.Grace {
+		delete(c.oauth.refresh, g.spent[0].token)
+		g.spent = g.spent[1:]
 	}
-	g.previous, g.current, g.rotated = g.current, random(), now
+	for len(g.issued) > 0 && now.After(g.issued[0].at) {
+		delete(c.oauth.access, g.issued[0].token)
+		g.issued = g.issued[1:]
+	}
+	if g.current != "" {
+		g.spent = append(g.spent, spent{g.current, now})
+	}
+	g.current = random()
 	g.until = now.Add(c.opts.OAuth.Life)
 	c.oauth.refresh[g.current] = g
 	access := random()
-	copied := *g
-	c.oauth.access[access] = &copied
+	c.oauth.access[access] = &grant{scopes: g.scopes, until: g.until}
+	g.issued = append(g.issued, spent{access, g.until})
 	reply(w, http.StatusOK, fields{"access_token": access, "refresh_token": g.current, "id_token": "simulated", "token_type": "Bearer",
 		"expires_in": int(c.opts.OAuth.Life.Seconds()), "scope": strings.Join(g.scopes, " ")})
 }

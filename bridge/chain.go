@@ -1,0 +1,391 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"volvobridge/bridge/store"
+	"volvobridge/volvo"
+)
+
+const (
+	secondLook  = 5 * time.Second // between two refusals of a refresh token
+	firstWait   = time.Second     // after a refresh that failed
+	longestWait = 5 * time.Minute
+	forcedGap   = 5 * time.Minute // between two refreshes because of a 401
+	spareLife   = 30 * time.Second
+	chainTick   = time.Hour
+)
+
+// TokenStore keeps the token of an account; [store.Store] does.
+type TokenStore interface {
+	LoadToken(account string) (t store.Token, ok bool, notes []string)
+	SaveToken(account string, t store.Token) error
+}
+
+// ChainOptions configure a [Chain].
+type ChainOptions struct {
+	// Name is the account's, for people; File names it in the store.
+	Name, File string
+	OAuth      *volvo.OAuth
+	Store      TokenStore
+	// Scopes are what a login asks for.
+	Scopes []string
+	// Secret is told what must never be logged.
+	Secret func(string)
+}
+
+// Chain is the login of an account: a chain of refresh tokens, each good for one
+// refresh, whose answer holds the next. It implements [volvo.TokenSource].
+//
+// One goroutine refreshes, in Run. A new token is on the disk before it is used.
+// Only Volvo's repeated refusal ends a chain.
+type Chain struct {
+	opts ChainOptions
+	wake chan struct{}
+	end  chan struct{} // Run has ended
+
+	saving sync.Mutex // orders what goes to the disk
+
+	mu       sync.Mutex
+	token    store.Token
+	known    bool      // there is a login, good or not
+	expires  time.Time // of the access token
+	renewAt  time.Time
+	rejected bool         // the API answered 401 to the access token
+	forced   time.Time    // when that last led to a refresh
+	fault    *volvo.Error // of the last refresh; nil: it succeeded
+	failures int
+	retryAt  time.Time
+	round    chan struct{} // closed at the end of a refresh
+	logins   map[string]*login
+	tell     func(Happening)
+	notes    []string
+}
+
+// Happening is what a chain tells the loop.
+type Happening struct {
+	Kind HappeningKind
+	// Days and End are a warning's.
+	Days int
+	End  time.Time
+	// Missing are the scopes that a login did not get.
+	Missing []string
+}
+
+// HappeningKind is the kind of a [Happening].
+type HappeningKind int
+
+// The kinds.
+const (
+	Renewed       HappeningKind = iota // there is a new access token
+	Faulted                            // a refresh failed
+	LoginRequired                      // Volvo ended the login
+	LoggedIn                           // a person logged in
+	Addressed                          // there is a new address to log in at
+	GrantEnds                          // Volvo will end the login soon
+)
+
+// OpenChain reads what the store knows of the account's login.
+func OpenChain(opts ChainOptions) *Chain {
+	if opts.Secret == nil {
+		opts.Secret = func(string) {}
+	}
+	c := &Chain{opts: opts, wake: make(chan struct{}, 1), end: make(chan struct{}), round: make(chan struct{}),
+		logins: map[string]*login{}, tell: func(Happening) {}}
+	c.token, c.known, c.notes = opts.Store.LoadToken(opts.File)
+	c.keepSecret(c.token)
+	now := time.Now()
+	if left := max(c.token.Issued.Add(c.token.Life).Sub(now), -time.Hour); c.known && !c.token.Issued.After(now.Add(time.Minute)) {
+		c.expires, c.renewAt = now.Add(left), now.Add(left-jittered(c.token.Life))
+	} // else the clock is behind the token: nobody knows how old it is
+	if !c.token.Started.IsZero() {
+		c.renewAt = now // a crash: inside Volvo's grace period the old token still works
+	}
+	return c
+}
+
+// jittered is how much of an access token's life is left when it is replaced.
+func jittered(life time.Duration) time.Duration {
+	return time.Duration(float64(life) * (0.1 + 0.3*rand.Float64()))
+}
+
+func (c *Chain) keepSecret(t store.Token) {
+	for _, s := range []string{t.Access, t.Refresh, t.Previous} {
+		c.opts.Secret(s)
+	}
+}
+
+// Name is the account's.
+func (c *Chain) Name() string { return c.opts.Name }
+
+// Notes names the files that were broken and set aside.
+func (c *Chain) Notes() []string { return c.notes }
+
+// Run refreshes until ctx ends, and waits for a refresh under way. What happens
+// is told.
+func (c *Chain) Run(ctx context.Context, tell func(Happening)) {
+	defer close(c.end)
+	if tell != nil {
+		c.mu.Lock()
+		c.tell = tell
+		c.mu.Unlock()
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		if ctx.Err() != nil {
+			return
+		}
+		if c.due(now) {
+			c.renew(ctx)
+			continue
+		}
+		c.warn(now)
+		timer.Reset(c.rest(now))
+		select {
+		case <-ctx.Done():
+		case <-c.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+func (c *Chain) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due tells whether to refresh now.
+func (c *Chain) due(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.alive() && !now.Before(c.retryAt) && (c.rejected || !now.Before(c.renewAt))
+}
+
+// rest is how long there is nothing to do.
+func (c *Chain) rest(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alive() {
+		return chainTick
+	}
+	at := c.renewAt
+	if c.rejected {
+		at = now
+	}
+	return min(chainTick, max(at.Sub(now), c.retryAt.Sub(now), 0))
+}
+
+// alive: there is a login that Volvo has not ended.
+func (c *Chain) alive() bool { return c.known && c.token.Rejected.IsZero() }
+
+// usable: the access token is good for a call.
+func (c *Chain) usable(now time.Time) bool {
+	spare := min(spareLife, c.token.Life/10)
+	if c.fault != nil {
+		spare = 0 // better than none
+	}
+	return c.alive() && !c.rejected && now.Before(c.expires.Add(-spare))
+}
+
+// Token implements [volvo.TokenSource]. It waits for a refresh that is needed.
+func (c *Chain) Token(ctx context.Context, _ volvo.API) (string, error) {
+	for {
+		c.mu.Lock()
+		now := time.Now()
+		access, usable, round := c.token.Access, c.usable(now), c.round
+		err := c.hopeless(now)
+		if err == nil && !usable && c.renewAt.After(now) {
+			c.renewAt = now
+		}
+		c.mu.Unlock()
+		if usable {
+			return access, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		c.poke()
+		select {
+		case <-round:
+		case <-c.end:
+			return "", &volvo.Error{Kind: volvo.ErrUnreachable, Op: "refresh the login", Description: "the bridge is stopping"}
+		case <-ctx.Done():
+			return "", &volvo.Error{Kind: volvo.ErrUnreachable, Op: "refresh the login", Description: "it takes too long"}
+		}
+	}
+}
+
+// hopeless is why there will be no token soon.
+func (c *Chain) hopeless(now time.Time) error {
+	switch {
+	case !c.alive():
+		return &volvo.Error{Kind: volvo.ErrLogin, Op: "use the login", Description: c.whyLogin()}
+	case c.fault != nil && now.Before(c.retryAt):
+		return c.fault
+	}
+	return nil
+}
+
+// whyLogin says why a person must log in.
+func (c *Chain) whyLogin() string {
+	if !c.known {
+		return "nobody has logged in yet"
+	}
+	return "Volvo ended the login, as told at " + c.token.Rejected.UTC().Format(time.DateTime) + " UTC"
+}
+
+// Reject implements [volvo.TokenSource]. All who hold the same token share one
+// refresh. A token that is refused though it is fresh is not the token's fault:
+// Volvo has a problem, and asking for more would not help.
+func (c *Chain) Reject(_ volvo.API, access string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	switch {
+	case access != c.token.Access || c.rejected:
+		return volvo.ErrRenewed
+	case !c.forced.IsZero() && now.Sub(c.forced) < forcedGap:
+		return volvo.ErrOutage
+	}
+	c.rejected, c.forced = true, now
+	c.poke()
+	return volvo.ErrRenewed
+}
+
+// renew does one refresh and takes its end.
+func (c *Chain) renew(ctx context.Context) {
+	used := c.mark()
+	started := time.Now()
+	token, refresh, err := c.ask(ctx, used)
+	if err == nil {
+		c.install(successor(token, refresh, used, started), used.Refresh, started)
+		c.endRound(Happening{Kind: Renewed})
+		return
+	}
+	fault, ok := errors.AsType[*volvo.Error](err)
+	if !ok {
+		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "refresh the login"}
+	}
+	if fault.Kind == volvo.ErrGrant && ctx.Err() == nil {
+		dead := used
+		dead.Rejected, dead.Started = time.Now().UTC(), time.Time{}
+		if c.install(dead, used.Refresh, started) {
+			c.endRound(Happening{Kind: LoginRequired})
+			return
+		}
+	}
+	c.backOff(fault)
+	c.endRound(Happening{Kind: Faulted})
+}
+
+// mark writes down that a refresh begins: after a crash it is known that Volvo
+// may have replaced the token.
+func (c *Chain) mark() store.Token {
+	c.mu.Lock()
+	t := c.token
+	c.mu.Unlock()
+	if !t.Started.IsZero() {
+		return t
+	}
+	t.Started = time.Now().UTC()
+	c.replace(t, t.Refresh, nil)
+	return t
+}
+
+// ask gets a new token for the current one. Refused, it asks again a little
+// later, and then once with the token before: an answer may have been lost. A
+// refresh is never cancelled, since Volvo may have replaced the token already.
+func (c *Chain) ask(ctx context.Context, t store.Token) (got volvo.Token, used string, err error) {
+	whole := context.WithoutCancel(ctx)
+	got, err = c.opts.OAuth.Refresh(whole, t.Refresh)
+	if !errors.Is(err, volvo.ErrGrant) {
+		return got, t.Refresh, err
+	}
+	select {
+	case <-time.After(secondLook):
+	case <-ctx.Done():
+		return got, t.Refresh, err // no verdict: the next start looks again
+	}
+	got, err = c.opts.OAuth.Refresh(whole, t.Refresh)
+	if !errors.Is(err, volvo.ErrGrant) || t.Previous == "" {
+		return got, t.Refresh, err
+	}
+	got, err = c.opts.OAuth.Refresh(whole, t.Previous)
+	return got, t.Previous, err
+}
+
+// successor is what the store keeps after a refresh with the token used.
+func successor(token volvo.Token, used string, old store.Token, started time.Time) store.Token {
+	t := old
+	if token.Refresh != used {
+		t.Previous = used
+	}
+	t.Refresh, t.Access, t.Issued, t.Life = token.Refresh, token.Access, started.UTC(), token.Life
+	if token.Scopes != nil {
+		t.Scopes = token.Scopes
+	}
+	t.Refreshed, t.Started, t.Rejected = started.UTC(), time.Time{}, time.Time{}
+	return t
+}
+
+// install writes a token to the disk and then has it used, unless a login took
+// the place of the one that it follows. A disk that fails stops nothing: the store
+// tries again.
+func (c *Chain) install(t store.Token, follows string, started time.Time) bool {
+	return c.replace(t, follows, func() {
+		c.rejected, c.fault, c.failures, c.retryAt = false, nil, 0, time.Time{}
+		c.expires = started.Add(t.Life)
+		c.renewAt = c.expires.Add(-jittered(t.Life))
+	})
+}
+
+func (c *Chain) replace(t store.Token, follows string, then func()) bool {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.mu.Lock()
+	stale := c.token.Refresh != follows
+	c.mu.Unlock()
+	if stale {
+		return false
+	}
+	c.keepSecret(t)
+	_ = c.opts.Store.SaveToken(c.opts.File, t) // told by store_problem
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.token, c.known = t, true
+	if then != nil {
+		then()
+	}
+	return true
+}
+
+// backOff plans the next try.
+func (c *Chain) backOff(fault *volvo.Error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait := min(longestWait, firstWait<<min(c.failures, 16))
+	if fault.Kind == volvo.ErrClient {
+		wait = longestWait // Volvo blocks applications that ask wrongly too often
+	}
+	c.failures++
+	wait = max(firstWait, wait/2+rand.N(wait/2+1), min(fault.Wait, longestWait))
+	c.fault, c.retryAt = fault, time.Now().Add(wait)
+}
+
+// endRound releases those who wait for a token.
+func (c *Chain) endRound(h Happening) {
+	c.mu.Lock()
+	close(c.round)
+	c.round = make(chan struct{})
+	tell := c.tell
+	c.mu.Unlock()
+	tell(h)
+}

@@ -1,0 +1,629 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"volvobridge/bridge"
+	"volvobridge/bridge/store"
+	"volvobridge/volvo"
+	"volvobridge/volvo/simulator"
+)
+
+const redirectURL = "http://localhost:8099/oauth/callback"
+
+// memoryTokens is a store without a disk.
+type memoryTokens struct {
+	mu    sync.Mutex
+	token store.Token
+	saved []store.Token
+	fail  error
+}
+
+func (m *memoryTokens) LoadToken(string) (store.Token, bool, []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.token, m.token.Refresh != "", nil
+}
+
+func (m *memoryTokens) SaveToken(_ string, t store.Token) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail == nil {
+		m.token = t
+		if len(m.saved) < 1000 {
+			m.saved = append(m.saved, t)
+		}
+	}
+	return m.fail
+}
+
+// loginRig is a chain against an identity server.
+type loginRig struct {
+	*testing.T
+	cloud  http.Handler
+	tokens *memoryTokens
+	chain  *bridge.Chain
+	scopes []string
+	mu     sync.Mutex
+	told   []bridge.Happening
+	stop   func()
+}
+
+func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
+	return &loginRig{T: t, cloud: cloud, tokens: &memoryTokens{}, scopes: bridge.Scopes(allAllowed)}
+}
+
+func (r *loginRig) start() {
+	r.chain = bridge.OpenChain(bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth()})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.chain.Run(ctx, func(h bridge.Happening) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.told = append(r.told, h)
+		})
+	}()
+	r.stop = func() { cancel(); <-done }
+}
+
+func (r *loginRig) oauth() *volvo.OAuth {
+	return volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
+		AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{r.cloud}})
+}
+
+func (r *loginRig) count(kind bridge.HappeningKind) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, h := range r.told {
+		if h.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// agree opens an address as a browser does, and returns where it ends.
+func agree(t testing.TB, cloud http.Handler, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	cloud.ServeHTTP(w, httptest.NewRequest(http.MethodGet, u.RequestURI(), nil))
+	if w.Code == http.StatusOK {
+		w = httptest.NewRecorder()
+		cloud.ServeHTTP(w, httptest.NewRequest(http.MethodPost, u.RequestURI(), nil))
+	}
+	return w.Result().Header.Get("Location")
+}
+
+// logIn logs in as a person does.
+func (r *loginRig) logIn() bridge.LoginOutcome {
+	r.Helper()
+	out, err := bridge.FinishLogin(r.Context(), []*bridge.Chain{r.chain}, agree(r, r.cloud, r.chain.Begin().URL))
+	if err != nil {
+		r.Fatal(err)
+	}
+	return out
+}
+
+func TestLoginAndRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		if s := r.chain.State(time.Now()); !s.Login || s.Usable {
+			t.Fatalf("before the first login: %+v", s)
+		}
+		if _, err := r.chain.Token(t.Context(), volvo.Energy); !errors.Is(err, volvo.ErrLogin) {
+			t.Fatal(err)
+		}
+		if out := r.logIn(); !out.Done || len(out.Lost) > 0 {
+			t.Fatalf("%+v", out)
+		}
+		first, err := r.chain.Token(t.Context(), volvo.Energy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(299 * 59 * time.Second / 100)
+		if second, _ := r.chain.Token(t.Context(), volvo.Energy); second != first || cloud.TokenRequests() != 1 {
+			t.Error("refreshed before 60 % of its life")
+		}
+		time.Sleep(299*32*time.Second/100 + time.Second)
+		if second, _ := r.chain.Token(t.Context(), volvo.Energy); second == first || cloud.TokenRequests() != 2 {
+			t.Error("not refreshed after 90 % of its life")
+		}
+		// Marked before, kept after, and the one before it with it.
+		saved := r.tokens.saved
+		mark, kept := saved[len(saved)-2], saved[len(saved)-1]
+		if mark.Started.IsZero() || !kept.Started.IsZero() || kept.Previous != mark.Refresh || kept.Refresh == mark.Refresh {
+			t.Errorf("saved %+v, then %+v", mark, kept)
+		}
+		r.stop()
+		time.Sleep(48 * time.Hour)
+		r.start()
+		time.Sleep(time.Second)
+		if !r.chain.Usable(time.Now()) {
+			t.Error("a restart after two days lost the login")
+		}
+	})
+}
+
+// slow lets many requests arrive before the first is answered.
+type slow struct{ http.Handler }
+
+func (s slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	time.Sleep(time.Second)
+	s.Handler.ServeHTTP(w, r)
+}
+
+func TestFiftyRefusalsMakeOneTokenRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		r := newLoginRig(t, slow{cloud})
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := cloud.TokenRequests()
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if kind := r.chain.Reject(volvo.ConnectedVehicle, access); kind != volvo.ErrRenewed {
+					t.Errorf("a refused token means %v", kind)
+				}
+				fresh, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+				if err != nil || fresh == access {
+					t.Errorf("no fresh token: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if n := cloud.TokenRequests() - before; n != 1 {
+			t.Errorf("%d token requests", n)
+		}
+		// Refused again at once, it is not the token's fault: no second one.
+		fresh, _ := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+		if kind := r.chain.Reject(volvo.ConnectedVehicle, fresh); kind != volvo.ErrOutage {
+			t.Errorf("a fresh token refused means %v", kind)
+		}
+		time.Sleep(10 * time.Second)
+		if n := cloud.TokenRequests() - before; n != 1 {
+			t.Errorf("%d token requests", n)
+		}
+	})
+}
+
+// trouble is what the token endpoint answers until it is mended.
+type trouble struct {
+	cloud   *simulator.Cloud
+	mu      sync.Mutex
+	answer  http.HandlerFunc
+	only    string // the refresh token that is answered so; empty: any
+	answers int
+}
+
+func (tr *trouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	tr.mu.Lock()
+	answer := tr.answer
+	if answer != nil && r.URL.Path == "/as/token.oauth2" && (tr.only == "" || r.PostFormValue("refresh_token") == tr.only) {
+		tr.answers++
+	} else {
+		answer = nil
+	}
+	tr.mu.Unlock()
+	if answer != nil {
+		answer(w, r)
+		return
+	}
+	tr.cloud.ServeHTTP(w, r)
+}
+
+func status(code int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(code)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// TestVerdicts: what the token endpoint says for a minute, and whether that ends
+// the login.
+func TestVerdicts(t *testing.T) {
+	const asJSON = "application/json"
+	type verdict struct {
+		name   string
+		answer http.HandlerFunc
+		login  bool // login_required
+		most   int  // requests in a minute
+	}
+	cases := []verdict{
+		{"invalid_grant", status(400, asJSON, `{"error":"invalid_grant","error_description":"unknown, invalid, or expired refresh token"}`), true, 3},
+		{"invalid_grant, 401", status(401, asJSON, `{"error":"invalid_grant"}`), true, 3},
+		{"invalid_client", status(401, asJSON, `{"error":"invalid_client"}`), false, 1},
+		{"unauthorized_client", status(400, asJSON, `{"error":"unauthorized_client"}`), false, 1},
+		{"invalid_request", status(400, asJSON, `{"error":"invalid_request"}`), false, 12},
+		{"400 without a word", status(400, asJSON, `{}`), false, 12},
+		{"500", status(500, asJSON, `{"error":"server_error"}`), false, 12},
+		{"502 that speaks of invalid_grant", status(502, asJSON, `{"error":"invalid_grant"}`), false, 12},
+		{"503, html", status(503, "text/html", `<html>down</html>`), false, 12},
+		{"200, html", status(200, "text/html", `<html>captive portal</html>`), false, 12},
+		{"200, empty", status(200, asJSON, ``), false, 12},
+		{"200, null", status(200, asJSON, `{"access_token":null}`), false, 12},
+		{"429", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "40")
+			status(429, asJSON, `{}`)(w, r)
+		}, false, 2},
+		{"302", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere/", http.StatusFound)
+		}, false, 12},
+		{"403, a firewall", status(403, "text/html", `<html>blocked</html>`), false, 12},
+		{"connection cut", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, 12},
+		{"no answer", func(_ http.ResponseWriter, r *http.Request) {
+			time.Sleep(40 * time.Second)
+			panic(http.ErrAbortHandler)
+		}, false, 12},
+	}
+	files, err := filepath.Glob(filepath.Join(recordingsOrNone(), "errors", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		body, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(f)
+		code, err := strconv.Atoi(regexp.MustCompile(`\d{3}`).FindString(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := verdict{"recorded " + name, status(code, asJSON, string(body)), strings.Contains(name, "invalid_grant"), 12}
+		if c.login {
+			c.most = 3
+		}
+		cases = append(cases, c)
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1})}
+				r := newLoginRig(t, tr)
+				r.start()
+				defer func() { r.stop() }()
+				r.logIn()
+				time.Sleep(300 * time.Second) // one refresh, so that there is a previous token
+				tr.mu.Lock()
+				tr.answer = c.answer
+				tr.mu.Unlock()
+				for tr.answers == 0 {
+					time.Sleep(time.Second)
+				}
+				time.Sleep(time.Minute)
+				s := r.chain.State(time.Now())
+				if s.Login != c.login || tr.answers > c.most {
+					t.Errorf("login required: %v, after %d requests: %v", s.Login, tr.answers, s.Fault)
+				}
+				asked := tr.answers
+				time.Sleep(12 * time.Minute)
+				if c.login && tr.answers != asked {
+					t.Errorf("%d requests after the verdict", tr.answers-asked)
+				}
+				if kept := r.tokens.token; kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+					t.Errorf("kept %+v", kept)
+				}
+				tr.mu.Lock()
+				tr.answer = nil
+				tr.mu.Unlock()
+				time.Sleep(10 * time.Minute)
+				if r.chain.Usable(time.Now()) == c.login {
+					t.Errorf("afterwards usable: %v", !c.login)
+				}
+			})
+		})
+	}
+}
+
+func recordingsOrNone() string {
+	if dir := os.Getenv("VOLVO_RECORDINGS"); dir != "" {
+		return dir
+	}
+	return filepath.Join("..", "..", "shared", "recordings")
+}
+
+// TestOneRefusalIsNoVerdict: the second request, and the one with the token
+// before, can each save the login.
+func TestOneRefusalIsNoVerdict(t *testing.T) {
+	refusal := status(400, "application/json", `{"error":"invalid_grant"}`)
+	for _, c := range []struct {
+		name   string
+		times  int
+		lost   bool // the answer to a refresh was lost, and its token with it
+		grace  time.Duration
+		usable bool
+	}{
+		{"refused once", 1, false, 0, true},
+		{"an answer lost, with a grace period", 0, true, time.Minute, true},
+		{"an answer lost, without", 0, true, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud := simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Grace: c.grace}})
+				tr := &trouble{cloud: cloud}
+				r := newLoginRig(t, tr)
+				r.start()
+				defer func() { r.stop() }()
+				r.logIn()
+				time.Sleep(300 * time.Second)
+				times := c.times
+				tr.mu.Lock()
+				tr.answer = func(w http.ResponseWriter, req *http.Request) {
+					if times > 0 {
+						times--
+						refusal(w, req)
+						return
+					}
+					cloud.ServeHTTP(w, req)
+				}
+				tr.mu.Unlock()
+				if c.lost {
+					if err := cloud.Switch(simulator.Fault{Match: "TOKEN", Kind: "lost", Times: 1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(6 * time.Minute)
+				if r.chain.Usable(time.Now()) != c.usable || r.chain.State(time.Now()).Login == c.usable {
+					t.Errorf("usable: %v", !c.usable)
+				}
+			})
+		})
+	}
+}
+
+// TestPreviousTokenSavesALogin: the store lost the newest token, Volvo's grace
+// period takes the one before.
+func TestPreviousTokenSavesALogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Grace: time.Hour}})
+		r := newLoginRig(t, cloud)
+		r.start()
+		r.logIn()
+		time.Sleep(300 * time.Second)
+		r.stop()
+		r.tokens.token.Refresh = "never-handed-out" // whatever became of it
+		r.tokens.token.Issued = time.Time{}
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(10 * time.Second)
+		if !r.chain.Usable(time.Now()) {
+			t.Errorf("%+v", r.chain.State(time.Now()))
+		}
+	})
+}
+
+// TestHalfAYear: refreshes all the time, a week without a network, the warnings,
+// the end.
+func TestHalfAYear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		tr := &trouble{cloud: cloud}
+		r := newLoginRig(t, tr)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		began := time.Now()
+		day := func(n float64) { time.Sleep(time.Until(began.Add(time.Duration(n * float64(24*time.Hour))))) }
+		day(30)
+		refreshes := cloud.TokenRequests()
+		if refreshes < 30*24*3600/299 || refreshes > 30*24*3600*10/6/299+10 {
+			t.Errorf("%d refreshes in 30 days", refreshes)
+		}
+		if ends := r.chain.State(time.Now()).Ends; !ends.Equal(began.Add(182 * 24 * time.Hour)) {
+			t.Errorf("the grant ends %v", ends)
+		}
+		tr.mu.Lock() // a week, but for an hour, without a network
+		tr.answer = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		tr.mu.Unlock()
+		day(35)
+		s := r.chain.State(time.Now())
+		if s.Login || s.Usable || s.Ends.After(began.Add(37*24*time.Hour)) || s.Ends.Before(began.Add(36*24*time.Hour+23*time.Hour)) {
+			t.Errorf("offline: %+v", s)
+		}
+		day(36.95)
+		if offline := r.count(bridge.GrantEnds); offline != 2 {
+			t.Errorf("%d warnings while offline, want those of 3 days and of 1 day", offline)
+		}
+		tr.mu.Lock()
+		tr.answer = nil
+		tr.mu.Unlock()
+		day(37)
+		if s := r.chain.State(time.Now()); !s.Usable || !s.Ends.Equal(began.Add(182*24*time.Hour)) {
+			t.Errorf("back: %+v", s)
+		}
+		day(167.9)
+		if n := r.count(bridge.GrantEnds); n != 2 {
+			t.Errorf("%d warnings before the last 14 days", n)
+		}
+		for i, left := range []float64{14, 3, 1} {
+			day(182 - left + 0.1)
+			r.mu.Lock()
+			last := r.told[len(r.told)-1]
+			for _, h := range r.told {
+				if h.Kind == bridge.GrantEnds {
+					last = h
+				}
+			}
+			r.mu.Unlock()
+			if n := r.count(bridge.GrantEnds); n != 3+i || last.Days != int(left) {
+				t.Errorf("%v days before the end: %d warnings, the last %+v", left, n, last)
+			}
+			if left == 3 { // a restart warns of nothing twice
+				r.stop()
+				r.start()
+			}
+		}
+		if r.chain.State(time.Now()).Login {
+			t.Error("ended too early")
+		}
+		day(182.1)
+		if s := r.chain.State(time.Now()); !s.Login || r.count(bridge.LoginRequired) != 1 {
+			t.Errorf("after half a year: %+v", s)
+		}
+		r.logIn()
+		if s := r.chain.State(time.Now()); !s.Usable || s.Login || time.Until(s.Ends) < 180*24*time.Hour {
+			t.Errorf("after a new login: %+v", s)
+		}
+	})
+}
+
+// TestWrongClocks: a token from the future or the past costs one refresh.
+func TestWrongClocks(t *testing.T) {
+	for name, shift := range map[string]time.Duration{"a clock of long ago": 50 * 365 * 24 * time.Hour, "a clock that is ahead": -50 * 365 * 24 * time.Hour, "right": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud := simulator.New(simulator.Options{PerMinute: -1})
+				r := newLoginRig(t, cloud)
+				r.start()
+				r.logIn()
+				r.stop()
+				saved := &r.tokens.token // as if it were written by a clock that is off by that much
+				saved.Issued, saved.LoggedIn, saved.Refreshed = saved.Issued.Add(shift), saved.LoggedIn.Add(shift), saved.Refreshed.Add(shift)
+				before := cloud.TokenRequests()
+				r.start()
+				defer func() { r.stop() }()
+				time.Sleep(2 * time.Minute)
+				if n := cloud.TokenRequests() - before; n > 1 || !r.chain.Usable(time.Now()) {
+					t.Errorf("%d refreshes, usable %v", n, r.chain.Usable(time.Now()))
+				}
+				if r.count(bridge.GrantEnds) > 0 {
+					t.Error("warned of the end")
+				}
+			})
+		})
+	}
+}
+
+func TestLoginMistakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		finish := func(pasted string) error {
+			_, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, pasted)
+			return err
+		}
+		for _, c := range []struct{ pasted, want string }{
+			{"", "nothing was pasted"}, {"hello world", "spaces"}, {"abc", "no login was begun"}, {redirectURL, "no code"},
+			{redirectURL + "?code=x&state=y", "belongs to no login"}, {"https://id/as/authorization.oauth2?client_id=c", "Volvo's own page"},
+		} {
+			if err := finish(c.pasted); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v, want %q", c.pasted, err, c.want)
+			}
+		}
+		back := agree(t, cloud, r.chain.Begin().URL)
+		if err := finish("  " + back + "\n"); err != nil {
+			t.Errorf("a good address: %v", err)
+		}
+		if err := finish(back); err == nil || !strings.Contains(err.Error(), "used already") {
+			t.Errorf("the same address again: %v", err)
+		}
+		r.chain.Begin()
+		if err := finish("not-a-code"); err == nil || !strings.Contains(err.Error(), "does not accept the code") {
+			t.Errorf("a wrong code: %v", err)
+		}
+		address := agree(t, cloud, r.chain.Begin().URL)
+		u, _ := url.Parse(address)
+		if err := finish(u.Query().Get("code")); err != nil {
+			t.Errorf("the code alone: %v", err)
+		}
+		late := agree(t, cloud, r.chain.Begin().URL)
+		time.Sleep(11 * time.Minute)
+		if err := finish(late); err == nil || !strings.Contains(err.Error(), "last 10 minutes") {
+			t.Errorf("after 11 minutes: %v", err)
+		}
+		denied := r.chain.Begin().URL
+		d, _ := url.Parse(denied)
+		for problem, want := range map[string]string{"access_denied": "denied", "unauthorized_client": "published", "weird<script>": "unknown reason"} {
+			state := d.Query().Get("state")
+			if problem != "access_denied" {
+				n, _ := url.Parse(r.chain.Begin().URL)
+				state = n.Query().Get("state")
+			}
+			q := url.Values{"error": {problem}, "state": {state}}
+			if err := finish(redirectURL + "?" + q.Encode()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", problem, err)
+			}
+		}
+		if !r.chain.Usable(time.Now()) {
+			t.Error("mistakes cost the login that there was")
+		}
+	})
+}
+
+// TestUnpublishedScope: an application without some scopes gets a second address.
+func TestUnpublishedScope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var published []string
+		for _, scope := range bridge.Scopes(allAllowed) {
+			if !volvo.Restricted(scope) {
+				published = append(published, scope)
+			}
+		}
+		cloud := simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Published: published}})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		out := r.logIn()
+		if out.Done || out.Next == nil || !slices.ContainsFunc(out.Lost, func(l string) bool { return strings.HasPrefix(l, "location:read: ") && strings.Contains(l, "Location") }) {
+			t.Fatalf("%+v", out)
+		}
+		out, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, out.Next.URL))
+		if err != nil || !out.Done || len(out.Lost) != 5 {
+			t.Fatalf("%+v %v", out, err)
+		}
+		if s := r.chain.State(time.Now()); !s.Usable || len(s.Missing) != 5 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestDiskFull: the bridge goes on from memory.
+func TestDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		r.tokens.mu.Lock()
+		r.tokens.fail = errors.New("no space left on device")
+		r.tokens.mu.Unlock()
+		time.Sleep(time.Hour)
+		if !r.chain.Usable(time.Now()) || cloud.TokenRequests() < 10 {
+			t.Errorf("%d requests, %+v", cloud.TokenRequests(), r.chain.State(time.Now()))
+		}
+	})
+}

@@ -1,0 +1,345 @@
+package bridge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/store"
+	"volvobridge/volvo"
+)
+
+// loginFor is how long an address to log in at is good.
+const loginFor = 10 * time.Minute
+
+// login is an address that was handed out.
+type login struct {
+	state, verifier, address string
+	scopes                   []string
+	made, until              time.Time
+}
+
+// Address is where a person logs in.
+type Address struct {
+	URL    string    `json:"url"`
+	Until  time.Time `json:"until"`
+	Scopes []string  `json:"scopes"`
+	// RedirectURL is where Volvo sends the browser afterwards.
+	RedirectURL string `json:"redirectUrl"`
+}
+
+// LoginOutcome is what became of a login.
+type LoginOutcome struct {
+	// Account is the one that was logged in, or is to be.
+	Account string `json:"account"`
+	// Done: the bridge has a new token.
+	Done bool `json:"done"`
+	// Lost says, a line a scope, what will not work.
+	Lost []string `json:"lost"`
+	// Next is the address without the scopes that the application lacks.
+	Next *Address `json:"next,omitzero"`
+}
+
+// LoginError is a login that failed because of what a person can mend. Its text
+// says how.
+type LoginError struct{ text string }
+
+func (e *LoginError) Error() string { return e.text }
+
+func loginErrorf(format string, args ...any) error { return &LoginError{fmt.Sprintf(format, args...)} }
+
+// Begin makes a new address to log in at, good for ten minutes and one login.
+func (c *Chain) Begin() Address { return c.begin(c.opts.Scopes) }
+
+func (c *Chain) begin(scopes []string) Address {
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails
+	now := time.Now()
+	l := &login{state: base64.RawURLEncoding.EncodeToString(raw), verifier: volvo.Verifier(), scopes: scopes, made: now, until: now.Add(loginFor)}
+	l.address = c.opts.OAuth.Address(l.state, l.verifier, scopes)
+	c.opts.Secret(l.verifier)
+	c.mu.Lock()
+	c.dropOldLogins(now)
+	c.logins[l.state] = l
+	tell := c.tell
+	c.mu.Unlock()
+	tell(Happening{Kind: Addressed})
+	return Address{URL: l.address, Until: l.until, Scopes: scopes, RedirectURL: c.opts.OAuth.RedirectURL()}
+}
+
+const mostLogins = 16 // addresses at a time
+
+func (c *Chain) dropOldLogins(now time.Time) {
+	for state, l := range c.logins {
+		if !now.Before(l.until) {
+			delete(c.logins, state)
+		}
+	}
+	for len(c.logins) >= mostLogins {
+		oldest := ""
+		for state, l := range c.logins {
+			if oldest == "" || l.made.Before(c.logins[oldest].made) {
+				oldest = state
+			}
+		}
+		delete(c.logins, oldest)
+	}
+}
+
+func (c *Chain) newestLogin(now time.Time) *login {
+	var newest *login
+	for _, l := range c.logins {
+		if now.Before(l.until) && (newest == nil || l.made.After(newest.made)) {
+			newest = l
+		}
+	}
+	return newest
+}
+
+// take removes a login: its state is good once.
+func (c *Chain) take(state string) (*login, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, ok := c.logins[state]
+	delete(c.logins, state)
+	return l, ok && time.Now().Before(l.until)
+}
+
+// pasted is what a person pasted: the address that Volvo sent the browser to, or
+// the code in it.
+type pasted struct{ code, state, problem, description string }
+
+// parsePasted reads an address or a code. It never repeats it: it is a secret.
+func parsePasted(text string, chains []*Chain) (pasted, error) {
+	text = strings.Trim(strings.TrimSpace(text), `"'<>`)
+	switch {
+	case text == "":
+		return pasted{}, loginErrorf("nothing was pasted; paste the whole address of the page that the browser ended on")
+	case strings.ContainsAny(text, " \t\r\n"):
+		return pasted{}, loginErrorf("what was pasted has spaces in it; paste the address of the page that the browser ended on, and nothing else")
+	case !strings.Contains(text, "://") && !strings.ContainsAny(text, "?=&/"):
+		return pasted{code: text}, nil
+	}
+	if !strings.Contains(text, "?") && strings.Contains(text, "code=") { // only the query
+		text = "?" + strings.TrimLeft(text, "?&")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return pasted{}, loginErrorf("what was pasted is no address; copy it whole from the browser's address bar")
+	}
+	q := u.Query()
+	p := pasted{q.Get("code"), q.Get("state"), q.Get("error"), q.Get("error_description")}
+	if p.code != "" || p.problem != "" {
+		return p, nil
+	}
+	for _, c := range chains {
+		if volvoPage, err := url.Parse(c.opts.OAuth.AuthURL()); err == nil && u.Host == volvoPage.Host {
+			return p, loginErrorf("this is the address of Volvo's own page; log in there, and paste the address that the browser ends on: it begins with %s", c.opts.OAuth.RedirectURL())
+		}
+	}
+	return p, loginErrorf("there is no code in this address; after the login the browser ends on one that begins with %s and has code= in it", chains[0].opts.OAuth.RedirectURL())
+}
+
+// FinishLogin ends a login with what a person pasted, or what Volvo's redirect
+// brought; the state in it tells the account.
+func FinishLogin(ctx context.Context, chains []*Chain, text string) (LoginOutcome, error) {
+	if len(chains) == 0 {
+		return LoginOutcome{}, loginErrorf("no account logs in: volvo.access_token is set; use volvo.client_id and volvo.client_secret instead")
+	}
+	p, err := parsePasted(text, chains)
+	if err != nil {
+		return LoginOutcome{}, err
+	}
+	c, l, err := findLogin(chains, p)
+	if err != nil {
+		return LoginOutcome{}, err
+	}
+	out := LoginOutcome{Account: c.opts.Name}
+	if p.problem != "" {
+		return c.refused(l, p)
+	}
+	out.Lost, err = c.exchange(ctx, l, p.code)
+	out.Done = err == nil
+	return out, err
+}
+
+func findLogin(chains []*Chain, p pasted) (*Chain, *login, error) {
+	if p.state != "" {
+		for _, c := range chains {
+			if l, ok := c.take(p.state); ok {
+				return c, l, nil
+			}
+		}
+		return nil, nil, loginErrorf("this address belongs to no login that was begun here in the last 10 minutes, or was used already; begin again, and use the newest address")
+	}
+	var chain *Chain
+	var newest *login
+	for _, c := range chains {
+		c.mu.Lock()
+		l := c.newestLogin(time.Now())
+		c.mu.Unlock()
+		if l == nil {
+			continue
+		}
+		if newest != nil {
+			return nil, nil, loginErrorf("logins of several accounts are under way; paste the whole address instead of the code, it tells which one")
+		}
+		chain, newest = c, l
+	}
+	if newest == nil {
+		return nil, nil, loginErrorf("no login was begun in the last 10 minutes; make a new address first")
+	}
+	chain.take(newest.state)
+	return chain, newest, nil
+}
+
+// refused takes an error that Volvo's page sent back.
+func (c *Chain) refused(l *login, p pasted) (LoginOutcome, error) {
+	out := LoginOutcome{Account: c.opts.Name}
+	switch p.problem {
+	case "invalid_scope":
+		var kept, lost []string
+		for _, scope := range l.scopes {
+			if volvo.Restricted(scope) {
+				lost = append(lost, scope)
+			} else {
+				kept = append(kept, scope)
+			}
+		}
+		if len(lost) == 0 {
+			return out, loginErrorf("the application lacks a scope that every application should have; look at its scopes on developer.volvocars.com, or set volvo.scopes")
+		}
+		out.Lost = Lost(lost)
+		out.Next = new(c.begin(kept))
+		return out, nil
+	case "access_denied":
+		return out, loginErrorf("Volvo says that access was denied; begin again, and agree to everything that the page asks for")
+	case "unauthorized_client", "invalid_client":
+		return out, loginErrorf("Volvo does not let this application log in; is it published on developer.volvocars.com, and is volvo.client_id its own?")
+	case "invalid_request":
+		return out, loginErrorf("Volvo did not accept the address; is volvo.redirect_url the one that is registered, letter by letter?")
+	}
+	return out, loginErrorf("Volvo refused the login (%s); begin again", safeWord(p.problem))
+}
+
+// safeWord keeps foreign text out of messages, but for a plain word.
+func safeWord(s string) string {
+	if len(s) > 60 || strings.ContainsFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+		return "an unknown reason"
+	}
+	return s
+}
+
+// exchange turns a code into the first token of a chain. It returns what will not
+// work for want of scopes.
+func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, error) {
+	c.opts.Secret(code)
+	started := time.Now()
+	token, err := c.opts.OAuth.Exchange(context.WithoutCancel(ctx), code, l.verifier)
+	switch {
+	case errors.Is(err, volvo.ErrGrant):
+		return nil, loginErrorf("Volvo does not accept the code: it is good once, for a short time, and only with the newest address; begin again")
+	case errors.Is(err, volvo.ErrClient):
+		return nil, loginErrorf("Volvo does not accept volvo.client_id or volvo.client_secret; compare them with the application's page on developer.volvocars.com")
+	case errors.Is(err, volvo.ErrBadRequest):
+		return nil, loginErrorf("Volvo did not accept the request; is volvo.redirect_url the registered one, letter by letter?")
+	case err != nil:
+		return nil, err
+	}
+	granted := token.Scopes
+	if granted == nil {
+		granted = l.scopes
+	}
+	missing := lacking(c.opts.Scopes, granted)
+	c.adopt(store.Token{Refresh: token.Refresh, Access: token.Access, Issued: started.UTC(), Life: token.Life,
+		Asked: l.scopes, Scopes: granted, LoggedIn: started.UTC(), Refreshed: started.UTC()}, started)
+	c.mu.Lock()
+	tell := c.tell
+	c.mu.Unlock()
+	tell(Happening{Kind: LoggedIn, Missing: missing})
+	c.poke()
+	return Lost(missing), nil
+}
+
+// adopt has a new login take the place of what was there.
+func (c *Chain) adopt(t store.Token, started time.Time) {
+	for {
+		c.mu.Lock()
+		follows := c.token.Refresh
+		c.mu.Unlock()
+		if c.install(t, follows, started) {
+			break
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forced = time.Time{}
+	close(c.round)
+	c.round = make(chan struct{})
+}
+
+// Scopes lists the scopes that the table and the allowed commands need.
+func Scopes(allow []volvo.Command) []string {
+	scopes := []string{volvo.ScopeOpenID}
+	add := func(scope string) {
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	for _, r := range volvo.Resources() {
+		for _, scope := range r.Scopes() {
+			add(scope)
+		}
+	}
+	for _, command := range allow {
+		add(command.Scope())
+	}
+	slices.Sort(scopes[1:])
+	return scopes
+}
+
+// Lost says of each scope what does not work without it.
+func Lost(scopes []string) []string {
+	var lines []string
+	for _, scope := range scopes {
+		var what []string
+		for _, r := range volvo.Resources() {
+			if slices.Contains(r.Scopes(), scope) {
+				what = append(what, readingsOf(r))
+			}
+		}
+		for _, command := range volvo.AllCommands() {
+			if command.Scope() == scope {
+				what = append(what, "the command "+string(command))
+			}
+		}
+		if len(what) > 0 {
+			lines = append(lines, scope+": "+strings.Join(what, ", "))
+		}
+	}
+	return lines
+}
+
+// readingsOf names what a resource gives.
+func readingsOf(r volvo.Resource) string {
+	var names []string
+	for _, e := range entities {
+		if len(e.from) > 0 && e.from[0].resource == r {
+			names = append(names, e.name)
+		}
+	}
+	const most = 3
+	switch {
+	case len(names) == 0:
+		return "the resource " + string(r)
+	case len(names) > most:
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

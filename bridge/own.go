@@ -1,0 +1,238 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/mqtt"
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+// ownCommand takes a message to the bridge itself: a login over MQTT.
+func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
+	now := m.At
+	b.send(m.Topic, nil) // as with every command: whoever published it may have had it stored
+	o := &order{entity: entity}
+	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
+	if entity != "login_start" && entity != "login" {
+		b.answerStranger("bridge", o, refusal{reasonInvalid, "The bridge has no such command; login_start and login are its own."}, now)
+		return
+	}
+	o.name(entity)
+	if no := b.examineOwn(o, m); no != nil {
+		b.settleOwn(o, refused, no)
+		return
+	}
+	chains := b.chains()
+	if len(chains) == 0 {
+		b.settleOwn(o, refused, &refusal{reasonInvalid, "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
+		return
+	}
+	b.background(func() {
+		var status string
+		var no *refusal
+		if entity == "login_start" {
+			status, no = succeeded, b.beginLogins(chains)
+		} else {
+			status, no = b.finishLogin(chains, o.request.value)
+		}
+		deliver(b, b.asked, func(time.Time) { b.settleOwn(o, status, no) })
+	})
+}
+
+// examineOwn goes through the refusals, in the order of the contract.
+func (b *Bridge) examineOwn(o *order, m mqtt.Received) *refusal {
+	if m.Retained {
+		return &refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
+	}
+	repeats := b.dedupe.again(o.entity, string(m.Payload), m.At)
+	var err error
+	o.request, err = parseRequest(m.Payload)
+	if o.request.id != "" {
+		o.status.ID = o.request.id
+	}
+	if err == nil && o.entity == "login_start" && o.request.value != press {
+		err = errors.New("the entity login_start takes " + press)
+	}
+	if err != nil {
+		return &refusal{reasonInvalid, sentence(err.Error())}
+	}
+	if no := b.tooOld(o, m.At); no != nil {
+		return no
+	}
+	if o.request.id != "" {
+		repeats = b.dedupe.seen(o.entity, o.request.id, m.At)
+	}
+	if repeats {
+		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes."}
+	}
+	return nil
+}
+
+// settleOwn answers. What was pasted is never repeated.
+func (b *Bridge) settleOwn(o *order, status string, no *refusal) {
+	o.status.Status, o.status.UpdatedAt = status, time.Now().UTC()
+	if no != nil {
+		o.status.Advice = &no.advice
+		if no.reason != "" {
+			o.status.Reason = &no.reason
+		}
+	}
+	b.retain(b.topic("bridge", o.entity, "status"), encode(o.status))
+	line := b.log.Info().Str("entity", o.entity)
+	if no != nil {
+		line = line.Str("hint", no.advice)
+	}
+	line.Msg("command_" + status)
+}
+
+func (b *Bridge) chains() []*Chain {
+	var chains []*Chain
+	for _, a := range b.accounts {
+		if a.chain != nil {
+			chains = append(chains, a.chain)
+		}
+	}
+	return chains
+}
+
+// beginLogins makes an address for each account that needs a login, or for all
+// if none does.
+func (b *Bridge) beginLogins(chains []*Chain) *refusal {
+	now := time.Now()
+	needed := false
+	for _, c := range chains {
+		needed = needed || c.State(now).Login
+	}
+	for _, c := range chains {
+		if !needed || c.State(now).Login {
+			c.Begin()
+		}
+	}
+	return &refusal{advice: "Open the address in the attributes of login_url, and paste the one that the browser ends on into login."}
+}
+
+// finishLogin ends a login with what was pasted.
+func (b *Bridge) finishLogin(chains []*Chain, text string) (string, *refusal) {
+	out, err := FinishLogin(context.Background(), chains, text)
+	switch fault, ok := errors.AsType[*volvo.Error](err); {
+	case ok:
+		return refused, &refusal{reasonCloudDown, fault.Advice() + " Then begin again: the code is good once."}
+	case err != nil:
+		return refused, &refusal{reasonInvalid, sentence(err.Error())}
+	case out.Next != nil:
+		return refused, &refusal{reasonInvalid, "The application has not published every scope. login_url holds a second address, without these: " + strings.Join(out.Lost, "; ") + "."}
+	case len(out.Lost) > 0:
+		return succeeded, &refusal{advice: "Logged in, but Volvo did not grant: " + strings.Join(out.Lost, "; ") + "."}
+	}
+	return succeeded, &refusal{advice: "Logged in."}
+}
+
+// happened takes what a chain tells.
+func (b *Bridge) happened(a *account, h Happening, now time.Time) {
+	b.publishStatusSoon(now)
+	line := b.log.Debug()
+	event := map[string]any{"account": a.label}
+	switch h.Kind {
+	case LoggedIn:
+		a.succeeded()
+		a.plan.Restart(now)
+		line = b.log.Info()
+		if lost := Lost(h.Missing); len(lost) > 0 {
+			line = b.log.Warn().Strs("missing", lost).Str("hint", "publish these scopes in the developer portal and log in again")
+		}
+		event["event_type"], event["missing"] = "logged_in", append([]string{}, h.Missing...)
+	case GrantEnds:
+		hint := fmt.Sprintf("Volvo ends the login on %s; log in again before, with login_start or volvobridge login.", h.End.UTC().Format("2006-01-02 15:04 MST"))
+		line = b.log.Warn().Str("hint", hint)
+		event["event_type"], event["days"], event["ends"], event["advice"] = "grant_warning", h.Days, stamp(h.End), hint
+	case Faulted:
+		if fault := a.chain.State(now).Fault; fault != nil {
+			line = b.log.Debug().Err(fault)
+			if fault.Kind == volvo.ErrClient && fault != a.clientFault {
+				a.clientFault = fault
+				line = b.log.Error().Err(fault).Str("hint", fault.Advice())
+			}
+		}
+	}
+	line.Str("account", a.label).Msg(happenings[h.Kind])
+	if event["event_type"] != nil {
+		b.tell(b.topic("bridge", "event"), event)
+	}
+}
+
+// happenings are the texts of the log.
+var happenings = map[HappeningKind]string{
+	Renewed: "the access token was refreshed", Faulted: "the access token could not be refreshed", LoginRequired: "Volvo ended the login",
+	LoggedIn: "logged in", Addressed: "a new address to log in at was made", GrantEnds: "the login ends soon",
+}
+
+// logins works out what the bridge's entities say of the logins.
+func (b *Bridge) logins(now time.Time) loginEntities {
+	e := loginEntities{URL: "none", Addresses: map[string]string{}}
+	for _, a := range b.accounts {
+		e.Required = e.Required || a.status == cloudLogin
+		ends := a.ends
+		if a.chain != nil {
+			s := a.chain.State(now)
+			ends = s.Ends
+			if s.Address != "" {
+				e.URL, e.Until = "ready", s.Until
+				e.Addresses[a.label] = s.Address
+				e.Address = s.Address
+			}
+		}
+		if !ends.IsZero() && (e.Ends.IsZero() || ends.Before(e.Ends)) {
+			e.Ends, e.EndsOf = ends, a.label
+		}
+	}
+	return e
+}
+
+// loginEntities are the values of the bridge's login entities.
+type loginEntities struct {
+	Required     bool
+	URL, Address string
+	Until        time.Time
+	Addresses    map[string]string // by account
+	Ends         time.Time
+	EndsOf       string
+}
+
+// urlAttributes hold the address, gone when it is no longer good.
+func (e loginEntities) urlAttributes() map[string]any {
+	if e.Address == "" {
+		return map[string]any{"url": nil}
+	}
+	attributes := map[string]any{"url": e.Address, "until": stamp(e.Until)}
+	if len(e.Addresses) > 1 {
+		attributes["accounts"] = e.Addresses
+	}
+	return attributes
+}
+
+func (e loginEntities) grantAttributes(now time.Time) map[string]any {
+	if e.Ends.IsZero() {
+		return map[string]any{"days_left": nil, "account": nil}
+	}
+	return map[string]any{"days_left": int(e.Ends.Sub(now).Hours() / 24), "account": e.EndsOf}
+}
+
+// loginComponent completes the discovery of the login entities.
+func (b *Bridge) loginComponent(id string, k *discovery.Component) {
+	switch id {
+	case "login_start":
+		k.StateTopic, k.ValueTemplate = "", ""
+	case "login":
+		// Nothing is ever published there: what is typed is a secret and must not stay.
+		k.StateTopic, k.ValueTemplate = b.topic("bridge", "login"), ""
+		k.Max = new(255.0)
+	default:
+		return
+	}
+	k.CommandTopic, k.CommandTemplate = b.topic("bridge", id, "set"), discovery.StampedCommand
+}

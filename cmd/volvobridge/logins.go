@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge"
+	"volvobridge/bridge/web"
+)
+
+// loginState is an account on the screen and on the control socket.
+type loginState struct {
+	Name     string    `json:"name"`
+	Required bool      `json:"required"`
+	Why      string    `json:"why"`
+	LoggedIn time.Time `json:"loggedIn"`
+	Ends     time.Time `json:"ends"`
+	Missing  []string  `json:"missing"`
+}
+
+func (s loginState) String() string {
+	switch {
+	case s.Required:
+		return "not logged in: " + s.Why
+	case s.Ends.IsZero():
+		return "logged in"
+	}
+	return "logged in, until " + s.Ends.Local().Format("2 January 2006")
+}
+
+// logins are the accounts' logins: of this process, or of a running bridge.
+type logins interface {
+	accounts(ctx context.Context) ([]loginState, error)
+	begin(ctx context.Context, account string) (bridge.Address, error)
+	finish(ctx context.Context, pasted string) (bridge.LoginOutcome, error)
+}
+
+// localLogins are those of this process. It implements [web.Login] too.
+type localLogins struct{ chains []*bridge.Chain }
+
+func (l localLogins) open() []*bridge.Chain {
+	return slices.DeleteFunc(slices.Clone(l.chains), func(c *bridge.Chain) bool { return c == nil })
+}
+
+func (l localLogins) accounts(context.Context) ([]loginState, error) {
+	states := []loginState{}
+	for _, c := range l.open() {
+		s := c.State(time.Now())
+		states = append(states, loginState{Name: c.Name(), Required: s.Login, Why: s.Why, LoggedIn: s.LoggedIn, Ends: s.Ends, Missing: s.Missing})
+	}
+	return states, nil
+}
+
+func (l localLogins) begin(_ context.Context, account string) (bridge.Address, error) {
+	var known []string
+	for _, c := range l.open() {
+		if c.Name() == account {
+			return c.Begin(), nil
+		}
+		known = append(known, c.Name())
+	}
+	if len(known) == 0 {
+		return bridge.Address{}, fmt.Errorf("volvo.access_token is set: there is nothing to log in to; set client_id and client_secret instead")
+	}
+	return bridge.Address{}, fmt.Errorf("there is no account %q; known are %s", account, strings.Join(known, ", "))
+}
+
+func (l localLogins) finish(ctx context.Context, pasted string) (bridge.LoginOutcome, error) {
+	return bridge.FinishLogin(ctx, l.open(), pasted)
+}
+
+// Accounts implements [web.Login].
+func (l localLogins) Accounts() []web.LoginAccount {
+	var all []web.LoginAccount
+	states, _ := l.accounts(context.Background()) // never fails here
+	for _, s := range states {
+		all = append(all, web.LoginAccount{Name: s.Name, State: s.String(), Required: s.Required})
+	}
+	return all
+}
+
+// Begin implements [web.Login].
+func (l localLogins) Begin(ctx context.Context, account string) (string, error) {
+	address, err := l.begin(ctx, account)
+	return address.URL, err
+}
+
+// Finish implements [web.Login].
+func (l localLogins) Finish(ctx context.Context, pasted string) (web.LoginOutcome, error) {
+	out, err := l.finish(ctx, pasted)
+	shown := web.LoginOutcome{Account: out.Account, Lost: out.Lost}
+	if out.Next != nil {
+		shown.Next = out.Next.URL
+	}
+	return shown, err
+}
