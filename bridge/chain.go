@@ -236,6 +236,9 @@ func (c *Chain) hopeless(now time.Time) error {
 
 // whyLogin says why a person must log in.
 func (c *Chain) whyLogin() string {
+	if !c.known && len(c.notes) > 0 {
+		return "the stored login is broken; it was kept as " + c.notes[0]
+	}
 	if !c.known {
 		return "nobody has logged in yet"
 	}

@@ -101,6 +101,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer stopCommanding()
 	b.reading, b.commanding = reading, commanding
 
+	b.tellNotes()
 	b.start(time.Now())
 	stopChains := b.runChains()
 	b.conn = mqtt.Open(mqtt.Options{
@@ -120,15 +121,24 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return nil
 }
 
+// tellNotes names the logins' files that were broken.
+func (b *Bridge) tellNotes() {
+	for _, a := range b.opts.Accounts {
+		if a.Chain == nil {
+			continue
+		}
+		for _, name := range a.Chain.Notes() {
+			b.log.Warn().Str("account", a.Name).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
+		}
+	}
+}
+
 // runChains has every login refreshed until the returned stop.
 func (b *Bridge) runChains() context.CancelFunc {
 	ctx, stop := context.WithCancel(context.Background())
 	for _, a := range b.accounts {
 		if a.chain == nil {
 			continue
-		}
-		for _, name := range a.chain.Notes() {
-			b.log.Warn().Str("account", a.label).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
 		}
 		b.background(func() {
 			a.chain.Run(ctx, func(h Happening) {

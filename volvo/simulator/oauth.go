@@ -206,18 +206,30 @@ func (c *Cloud) exchange(w http.ResponseWriter, r *http.Request, now time.Time) 
 }
 
 func (c *Cloud) refresh(w http.ResponseWriter, r *http.Request, now time.Time) {
-	token := r.PostFormValue("refresh_token")
-	g := c.oauth.refresh[token]
-	good := g != nil && !g.dead && now.Sub(g.began) < c.opts.OAuth.Grant && now.Sub(g.last) < c.opts.OAuth.Idle
-	if good && token != g.current {
-		good = slices.ContainsFunc(g.spent, func(old spent) bool { return old.token == token && now.Sub(old.at) < c.opts.OAuth.Grace })
-	}
+	g, good := c.accepts(r.PostFormValue("refresh_token"), now)
 	if !good {
 		reply(w, http.StatusBadRequest, fields{"error": "invalid_grant", "error_description": "unknown, invalid, or expired refresh token"})
 		return
 	}
 	g.last = now
 	c.issue(w, g, now)
+}
+
+// Accepts tells whether a refresh token would be taken now.
+func (c *Cloud) Accepts(refresh string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, good := c.accepts(refresh, time.Now())
+	return good
+}
+
+func (c *Cloud) accepts(token string, now time.Time) (*grant, bool) {
+	g := c.oauth.refresh[token]
+	good := g != nil && !g.dead && now.Sub(g.began) < c.opts.OAuth.Grant && now.Sub(g.last) < c.opts.OAuth.Idle
+	if good && token != g.current {
+		good = slices.ContainsFunc(g.spent, func(old spent) bool { return old.token == token && now.Sub(old.at) < c.opts.OAuth.Grace })
+	}
+	return g, good
 }
 
 // issue rotates the refresh token.

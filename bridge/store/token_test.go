@@ -1,0 +1,135 @@
+package store
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func aToken(refresh string) Token {
+	return Token{Refresh: refresh, Previous: "before-" + refresh, Access: "access-" + refresh, Issued: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
+		Life: 299 * time.Second, Scopes: []string{"openid"}, LoggedIn: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)}
+}
+
+func TestTokenSurvivesAndIsPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, notes := s.LoadToken("a"); ok || notes != nil {
+		t.Fatal("a token out of nothing")
+	}
+	for _, refresh := range []string{"one", "two"} {
+		if err := s.SaveToken("a", aToken(refresh)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, ok, _ := s.LoadToken("a"); !ok || got.Refresh != "two" || got.Previous != "before-two" || got.Life != 299*time.Second {
+		t.Errorf("%+v", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{tokenFile("a"), tokenCopy("a")} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// TestFlippedBytes: whatever byte of a token's file breaks, its copy or nothing is
+// used, never another token; and what is broken is kept aside.
+func TestFlippedBytes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveToken("a", aToken("good")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, tokenFile("a")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 300 {
+		broken := bytes.Clone(whole)
+		switch {
+		case i%10 == 8:
+			broken = broken[:random.IntN(len(broken))] // torn
+		case i == 299:
+			broken = nil
+		default:
+			broken[random.IntN(len(broken))] ^= byte(1 << random.IntN(8))
+		}
+		both := i%3 == 0
+		for _, name := range []string{tokenFile("a"), tokenCopy("a")} {
+			data := whole
+			if both || name == tokenFile("a") {
+				data = broken
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err = Open(dir); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, notes := s.LoadToken("a")
+		switch {
+		case ok && got.Refresh != "good":
+			t.Fatalf("try %d: a wrong token: %+v", i, got)
+		case !both && !ok:
+			t.Fatalf("try %d: the copy was not used", i)
+		case !bytes.Equal(broken, whole) && len(notes) == 0 && !ok:
+			t.Fatalf("try %d: lost without a note", i)
+		}
+		for _, name := range notes {
+			if kept, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(kept, broken) || !strings.Contains(name, "broken") {
+				t.Fatalf("try %d: %s was not kept: %v", i, name, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPutOnADiskThatFails: told at once, and written when the disk is back.
+func TestPutOnADiskThatFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocked := filepath.Join(dir, tokenFile("a"))
+	if err := os.MkdirAll(filepath.Join(blocked, "x"), 0o700); err != nil { // a rename onto it fails
+		t.Fatal(err)
+	}
+	if err := s.SaveToken("a", aToken("new")); err == nil || s.Problem() == nil {
+		t.Fatalf("saved: %v, problem: %v", err, s.Problem())
+	}
+	if err := os.RemoveAll(blocked); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil { // writes what is pending
+		t.Fatal(err)
+	}
+	if s, err = Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, ok, _ := s.LoadToken("a"); !ok || got.Refresh != "new" {
+		t.Errorf("%+v %v", got, ok)
+	}
+}
