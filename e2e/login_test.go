@@ -315,6 +315,13 @@ func logInOnce(t testing.TB, dir string) {
 	t.Helper()
 	p, in, address := loginCommand(t, dir)
 	fmt.Fprintln(in, browse(t, address))
+	eventually(t, 5*time.Second, "an end, or a second address", func() bool {
+		addresses := addressLine.FindAllStringSubmatch(p.out.String(), -1)
+		if len(addresses) == 2 {
+			fmt.Fprintln(in, browse(t, addresses[1][1]))
+		}
+		return len(addresses) == 2 || strings.Contains(p.out.String(), "Logged in")
+	})
 	if code := p.wait(5 * time.Second); code != 0 {
 		t.Fatalf("login: exit %d:\n%s", code, p.out)
 	}

@@ -42,6 +42,7 @@ func serveControl(cfg Config, handler http.Handler, log zerolog.Logger) func() {
 		return func() {}
 	}
 	server := web.Server(handler)
+	server.WriteTimeout = controlTimeout
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -55,10 +56,18 @@ func serveControl(cfg Config, handler http.Handler, log zerolog.Logger) func() {
 
 // controlHandler answers the other commands of the program. Only who can read the
 // store gets here.
-func controlHandler(cfg Config, st *store.Store, logins localLogins) http.Handler {
+func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localLogins) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, bridge.Ledger(st.Commands(), names(cfg)), nil)
+	})
+	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
+		findings, err := b.Examine(r.Context())
+		f := bridge.Finding{Area: "store", What: cfg.Store, Result: bridge.ResultOK, Found: "writable"}
+		if problem := st.Problem(); problem != nil {
+			f.Result, f.Found, f.Advice = bridge.ResultProblem, problem.Error(), "Free some space on that disk, or mount it writable."
+		}
+		answer(w, append([]bridge.Finding{f}, findings...), err)
 	})
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
 		accounts, err := logins.accounts(r.Context())

@@ -67,7 +67,7 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	stopControl := serveControl(cfg, controlHandler(cfg, st, logins), log)
+	stopControl := serveControl(cfg, controlHandler(cfg, st, b, logins), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"reflect"
+	"runtime"
+	"strings"
+	"time"
+
+	"volvobridge/bridge"
+)
+
+// bundle is the report for a public issue.
+func (d *examiner) bundle() ([]byte, error) {
+	v, commit := buildVersion()
+	findings := make([]bridge.Finding, len(d.findings))
+	for i, f := range d.findings {
+		f.Area = d.nameless(f.Area)
+		f.What, f.Found = d.hostless(f.What), d.hostless(f.Found)
+		if f.Area == "config" || f.Area == "store" { // paths hold names of people
+			f.What = f.Area
+		}
+		findings[i] = f
+	}
+	data, err := json.MarshalIndent(map[string]any{
+		"made": time.Now().UTC().Format(time.RFC3339), "version": v, "commit": commit, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
+		"config": d.publicConfig(), "findings": findings,
+	}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(d.redact.redact(data), '\n'), nil
+}
+
+// nameless replaces a car's name by its place in the configuration.
+func (d *examiner) nameless(area string) string {
+	n := 0
+	for _, a := range d.cfg.accountList() {
+		for _, v := range a.Vehicles {
+			n++
+			if v.Name != "" && v.Name == area {
+				return fmt.Sprint("car ", n)
+			}
+		}
+	}
+	return area
+}
+
+// hostless leaves out the names of machines and users that are the owner's own.
+func (d *examiner) hostless(text string) string {
+	own := []string{d.cfg.MQTT.Username, d.cfg.Store, d.file}
+	if u, err := url.Parse(d.cfg.MQTT.URL); err == nil && u.Host != "" {
+		own = append(own, u.Hostname())
+	}
+	for _, name := range own {
+		if len(name) >= minSecret {
+			text = strings.ReplaceAll(text, name, "(own)")
+		}
+	}
+	return text
+}
+
+// publicConfig tells of each key that differs from its default, its value where
+// that tells nothing of the owner, else only that it is set.
+func (d *examiner) publicConfig() map[string]string {
+	public := map[string]string{}
+	standard := defaults()
+	usual := map[string]any{}
+	leaves(reflect.ValueOf(&standard).Elem(), "", func(key string, v reflect.Value) { usual[key] = v.Interface() })
+	leaves(reflect.ValueOf(&d.cfg).Elem(), "", func(key string, v reflect.Value) {
+		if reflect.DeepEqual(v.Interface(), usual[key]) || v.IsZero() {
+			return
+		}
+		section, _, _ := strings.Cut(key, ".")
+		switch section {
+		case "polling", "commands", "log", "home_assistant":
+			public[key] = fmt.Sprint(v.Interface())
+		default:
+			public[key] = "set"
+		}
+		if key == "commands.pin" {
+			public[key] = "set"
+		}
+	})
+	if u, err := url.Parse(d.cfg.MQTT.URL); err == nil {
+		public["mqtt.url"] = u.Scheme + "://(own):" + u.Port()
+	}
+	n := 0
+	for _, a := range d.cfg.accountList() {
+		n += len(a.Vehicles)
+	}
+	public["vehicles"] = fmt.Sprint(n)
+	return public
+}

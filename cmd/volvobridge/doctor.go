@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"volvobridge/bridge"
+	"volvobridge/bridge/store"
+)
+
+const doctorPatience = 4 * time.Minute
+
+func newDoctor() *cobra.Command {
+	var file, bundle string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Find out what is wrong", Args: cobra.NoArgs,
+		Long: `Tries everything that the bridge needs: the network, the clock, the broker and its
+rights, the login and its scopes, every resource of every car, the quota, the store.
+It uses one call for each resource of each car. Beside a running bridge it asks that
+one. The bundle holds no secret, VIN, name or position: it can go into a public issue.`,
+		Example: "  volvobridge doctor -c config.yaml\n  volvobridge doctor --json\n  volvobridge doctor --bundle report.json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), doctorPatience)
+			defer cancel()
+			d := newExaminer(cfg, file)
+			d.round(ctx)
+			if err := d.report(cmd.OutOrStdout(), asJSON, bundle); err != nil {
+				return &exitError{exitFailure, err}
+			}
+			if n := d.problems(); n > 0 {
+				return &exitError{exitFailure, fmt.Errorf("%s", count(n, "problem"))}
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	cmd.Flags().StringVar(&bundle, "bundle", "", "write a report without secrets to a `file`")
+	return cmd
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// examiner goes through everything and keeps what it found.
+type examiner struct {
+	cfg      Config
+	file     string
+	redact   *redactor
+	findings []bridge.Finding
+}
+
+func newExaminer(cfg Config, file string) *examiner {
+	d := &examiner{cfg: cfg, file: file, redact: newRedactor(io.Discard)}
+	tellSecrets(cfg, d.redact)
+	return d
+}
+
+func (d *examiner) add(f bridge.Finding) { d.findings = append(d.findings, f) }
+
+func (d *examiner) problems() int {
+	n := 0
+	for _, f := range d.findings {
+		if f.Result == bridge.ResultProblem {
+			n++
+		}
+	}
+	return n
+}
+
+func (d *examiner) round(ctx context.Context) {
+	d.add(bridge.Finding{Area: "config", What: d.file, Result: bridge.ResultOK, Found: "no problem"})
+	d.network(ctx)
+	d.broker(ctx)
+	d.bridge(ctx)
+}
+
+// bridge asks the running bridge for its findings; only when none runs it opens
+// the store and looks itself.
+func (d *examiner) bridge(ctx context.Context) {
+	var findings []bridge.Finding
+	err := askBridge(ctx, d.cfg, "/doctor", &findings)
+	if !errors.Is(err, errNoBridge) {
+		d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "running"})
+		if err != nil {
+			d.add(bridge.Finding{Area: "bridge", What: "answer", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."})
+		}
+		d.findings = append(d.findings, findings...)
+		return
+	}
+	d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "not running"})
+	st, err := store.Open(d.cfg.Store)
+	if err != nil {
+		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "See what stands behind the semicolon, or choose another folder with the key store."})
+		return
+	}
+	d.add(storeFinding(st, d.cfg))
+	chains := openChains(d.cfg, st, d.redact.secret)
+	opts := bridgeOptions(d.cfg, st, zerolog.Nop(), d.redact, nil, chains)
+	for _, c := range chains {
+		if c == nil {
+			continue
+		}
+		for _, name := range c.Notes() {
+			d.add(bridge.Finding{Area: "store", What: name, Result: bridge.ResultWarning, Found: "a broken file was set aside", Advice: "Check the disk; the copy of the login is used if it is whole, else log in again."})
+		}
+	}
+	findings, err = bridge.ExamineAlone(ctx, opts)
+	if err != nil {
+		d.add(bridge.Finding{Area: "doctor", What: "round", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again when the network is faster."})
+	}
+	d.findings = append(d.findings, findings...)
+	_ = st.Close() // what it could not write is a problem of the store, found above
+}
+
+// storeFinding tries to write.
+func storeFinding(st *store.Store, cfg Config) bridge.Finding {
+	f := bridge.Finding{Area: "store", What: cfg.Store, Result: bridge.ResultOK, Found: "ours alone, and writable"}
+	if err := st.Put("doctor", []byte("ok\n")); err != nil {
+		f.Result, f.Found, f.Advice = bridge.ResultProblem, "can't be written: "+err.Error(), "Free some space on that disk, or mount it writable; a login that can't be kept is lost at a restart."
+	}
+	return f
+}
+
+// report prints the findings, and writes the bundle.
+func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
+	var text bytes.Buffer
+	if asJSON {
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(d.findings); err != nil {
+			return err
+		}
+	} else {
+		d.table(&text)
+	}
+	if _, err := out.Write(d.redact.redact(text.Bytes())); err != nil {
+		return err
+	}
+	if bundle == "" {
+		return nil
+	}
+	data, err := d.bundle()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(bundle, data, 0o600); err != nil {
+		return fmt.Errorf("--bundle: %w", err)
+	}
+	if !asJSON {
+		fmt.Fprintf(out, "\n%s holds this report without secrets, VINs, names and positions: it can go into a public issue.\n", bundle)
+	}
+	return nil
+}
+
+// signs lead the lines of the table.
+var signs = map[string]string{bridge.ResultOK: "ok", bridge.ResultWarning: "!", bridge.ResultProblem: "X", bridge.ResultSkipped: "-"}
+
+// table prints a line for each finding; what is well of a car's resources shares
+// one.
+func (d *examiner) table(out io.Writer) {
+	area := ""
+	for i := 0; i < len(d.findings); i++ {
+		f := d.findings[i]
+		if f.Area != area {
+			area = f.Area
+			fmt.Fprintf(out, "\n%s\n", area)
+		}
+		last := i
+		names := []string{f.What}
+		for plain(f) && last+1 < len(d.findings) && plain(d.findings[last+1]) && d.findings[last+1].Area == f.Area {
+			last++
+			names = append(names, d.findings[last].What)
+		}
+		if last > i {
+			f.What, f.Found = strings.Join(names, ", "), count(len(names), "resource")+" answer"
+			if slices.ContainsFunc(d.findings[i:last+1], func(f bridge.Finding) bool { return len(f.Fields) == 0 }) {
+				f.Found += ", or are not offered for this car"
+			}
+		}
+		i = last
+		fmt.Fprintf(out, "  %-2s %s: %s\n", signs[f.Result], f.What, f.Found)
+		if f.Advice != "" {
+			fmt.Fprintf(out, "     > %s\n", f.Advice)
+		}
+	}
+	warnings := 0
+	for _, f := range d.findings {
+		if f.Result == bridge.ResultWarning {
+			warnings++
+		}
+	}
+	fmt.Fprintf(out, "\n%s, %s.\n", count(d.problems(), "problem"), count(warnings, "warning"))
+}
+
+// plain: a resource that is well.
+func plain(f bridge.Finding) bool {
+	return f.Result == bridge.ResultOK && f.Advice == "" && (f.Fields != nil || f.Found == "not offered for this car")
+}
