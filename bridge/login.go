@@ -308,6 +308,10 @@ func Scopes(allow []volvo.Command) []string {
 func Lost(scopes []string) []string {
 	var lines []string
 	for _, scope := range scopes {
+		if text, ok := scopeGives[scope]; ok {
+			lines = append(lines, scope+": "+text)
+			continue
+		}
 		var what []string
 		for _, r := range volvo.Resources() {
 			if slices.Contains(r.Scopes(), scope) {
@@ -324,6 +328,16 @@ func Lost(scopes []string) []string {
 		}
 	}
 	return lines
+}
+
+// scopeGives is for scopes that share a resource with another, and for those that
+// no entity shows.
+var scopeGives = map[string]string{
+	"conve:battery_charge_level": "Battery level of cars that the Energy API does not know",
+	"conve:commands":             "which commands the car has",
+	"conve:doors_status":         "doors, hood, tailgate, tank lid",
+	"conve:lock_status":          "Doors (the lock), and with it the confirmation of commands",
+	"energy:capability:read":     "what the Energy API says it knows of the car",
 }
 
 // readingsOf names what a resource gives.

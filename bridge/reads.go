@@ -39,6 +39,9 @@ func (b *Bridge) start(now time.Time) {
 		}
 		a := newAccount(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
 		b.accounts = append(b.accounts, a)
+		if !a.ends.IsZero() {
+			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		}
 		b.loadQuota(a)
 		for _, v := range a.wanted {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)

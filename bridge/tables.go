@@ -84,3 +84,17 @@ func resourceNames() string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// ScopeTable is the table of OAuth scopes as Markdown: what each is for.
+func ScopeTable() string {
+	var b strings.Builder
+	b.WriteString("| scope | gives |\n|---|---|\n| `openid` | the login itself |\n")
+	for _, line := range Lost(Scopes(volvo.AllCommands())) {
+		scope, what, _ := strings.Cut(line, ": ")
+		if volvo.Restricted(scope) {
+			what += " (Volvo lists it apart; leave it out if you don't want it)"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", scope, what)
+	}
+	return b.String()
+}

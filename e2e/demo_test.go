@@ -136,7 +136,7 @@ func TestEveryReadmeCommandIsRun(t *testing.T) {
 		"go run ./cmd/volvobridge demo", "go test ./...", // TestDemo runs the same program; CI
 		"go build -o volvobridge ./cmd/volvobridge",                        // TestMain
 		"cp config.example.yaml config.yaml", "./volvobridge config check", // TestReadmeInstall
-		"./volvobridge run",                                                    // every test here
+		"./volvobridge run", "./volvobridge doctor", // every test here; TestDoctorOnBrokenSetups
 		"docker compose up -d", "docker compose --profile homeassistant up -d", // TestContainer runs the image's content; the file is parsed
 		"mosquitto_sub -h 127.0.0.1", "mosquitto_pub -h 127.0.0.1", "wait", ".ci/run", // TestReadmeShell; CI itself
 	}

@@ -19,7 +19,7 @@ func TestReadmeTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(data)
-	for name, table := range map[string]string{"commands": bridge.CommandTable(), "entities": bridge.EntityTable(), "bridge": bridge.BridgeTable()} {
+	for name, table := range map[string]string{"commands": bridge.CommandTable(), "entities": bridge.EntityTable(), "bridge": bridge.BridgeTable(), "scopes": bridge.ScopeTable()} {
 		before, rest, ok := strings.Cut(text, "<!-- "+name+" -->\n")
 		old, after, end := strings.Cut(rest, "<!-- end -->")
 		if !ok || !end {
@@ -61,7 +61,7 @@ func TestComposeFile(t *testing.T) {
 	}
 	var environ []string
 	for name, value := range bridge.Environment {
-		environ = append(environ, name+"="+strings.NewReplacer("${VOLVO_API_KEY:?put it into .env}", "k").Replace(value))
+		environ = append(environ, name+"="+strings.NewReplacer(":?put it into .env}", "}").Replace(value))
 	}
 	if _, err := parseConfig(nil, environ); err != nil {
 		t.Errorf("its environment is no configuration: %v", err)
