@@ -23,7 +23,9 @@ func (b *Bridge) announceCar(c *car) {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
-	payload, err := b.carMessage(c).Payload()
+	m := b.carMessage(c)
+	entomb(m, c.Told)
+	payload, err := m.Payload()
 	if err != nil || string(payload) == "" {
 		return // strings and numbers always marshal
 	}
@@ -33,7 +35,30 @@ func (b *Bridge) announceCar(c *car) {
 	}
 	if b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c)), payload) {
 		c.announced = sum
+		if remember(m, c.Told) {
+			b.saveCar(c)
+		}
 	}
+}
+
+// entomb adds what Home Assistant was told of and is no more: a component with
+// nothing but a platform removes the entity. Left out, it would stay for good.
+func entomb(m discovery.Message, told map[string]string) {
+	for id, platform := range told {
+		if _, still := m.Components[id]; !still {
+			m.Components[id] = discovery.Component{Platform: platform}
+		}
+	}
+}
+
+// remember keeps what Home Assistant was told, and reports news.
+func remember(m discovery.Message, told map[string]string) (news bool) {
+	for id, k := range m.Components {
+		if told[id] != k.Platform {
+			told[id], news = k.Platform, true
+		}
+	}
+	return news
 }
 
 func carID(c *car) string       { return "volvobridge_" + strings.ToLower(c.vin) }

@@ -49,6 +49,10 @@ type memory struct {
 	Images        map[string]image           `json:"images,omitzero"`
 	LastGood      time.Time                  `json:"lastGood,omitzero"`
 	Finish        finish                     `json:"finish,omitzero"`
+	// Slug was the car's level in topics, Told its entities' platforms by id, as Home
+	// Assistant was told.
+	Slug string            `json:"slug,omitzero"`
+	Told map[string]string `json:"told,omitzero"`
 }
 
 // answer is the last good answer of a resource.
@@ -69,7 +73,7 @@ const defaultRuntime = 15 // minutes, what Home Assistant's own integration send
 func newMemory() memory {
 	return memory{
 		Snapshot: map[volvo.Resource]*answer{}, Proven: map[string]bool{}, Offered: map[volvo.Command]bool{},
-		EngineRuntime: defaultRuntime, Images: map[string]image{},
+		EngineRuntime: defaultRuntime, Images: map[string]image{}, Told: map[string]string{},
 	}
 }
 
@@ -92,6 +96,9 @@ func loadMemory(data []byte) (memory, error) {
 	}
 	if m.Images == nil {
 		m.Images = fresh.Images
+	}
+	if m.Told == nil {
+		m.Told = fresh.Told
 	}
 	if m.EngineRuntime < 1 || m.EngineRuntime > 15 {
 		m.EngineRuntime = defaultRuntime

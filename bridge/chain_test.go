@@ -654,7 +654,7 @@ func TestOneAccountFails(t *testing.T) {
 		defer func() { r.stop() }()
 		time.Sleep(time.Minute)
 		first, second := clouds[0].VINs()[0], clouds[1].VINs()[0]
-		if r.document(first+"/state")["lock"] == nil || r.document(second+"/state")["lock"] == nil {
+		if r.document(first + "/state")["lock"] == nil || r.document(second + "/state")["lock"] == nil {
 			t.Fatal("no values")
 		}
 		if s := r.document("bridge/state"); s["login_required"] != "OFF" || s["grant_expires"] == nil {

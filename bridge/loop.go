@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge/mqtt"
+	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
 
@@ -54,7 +55,10 @@ type Bridge struct {
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
-	dedupe     dedupe // of the bridge's own commands
+	renamed    []string          // levels in topics that cars had before
+	ownAgain   time.Time         // when to announce the bridge itself again
+	told       map[string]string // its entities, as car.Told
+	dedupe     dedupe            // of the bridge's own commands
 	strange    map[string]bool
 	reannounce time.Time
 	publishAt  time.Time
@@ -108,7 +112,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
 		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.subscriptions(),
+		Subscribe: b.subscriptions(), Optional: b.optional(),
 	})
 	b.work(ctx)
 
@@ -157,6 +161,15 @@ func (b *Bridge) subscriptions() []string {
 	return filters
 }
 
+// optional are the filters that the bridge does without: a broker's rules may
+// forbid them.
+func (b *Bridge) optional() []string {
+	if !b.opts.HomeAssistant.Discovery {
+		return nil
+	}
+	return []string{discovery.Topic(b.opts.HomeAssistant.Prefix, "+")}
+}
+
 // work is the loop.
 func (b *Bridge) work(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -195,6 +208,7 @@ func (b *Bridge) wake(now time.Time) time.Time {
 	}
 	earlier(b.publishAt)
 	earlier(b.reannounce)
+	earlier(b.ownAgain)
 	for _, a := range b.accounts {
 		earlier(b.nextRead(a, now))
 		earlier(a.uncounted)
@@ -228,6 +242,12 @@ func (b *Bridge) event(e mqtt.Event) {
 
 // receive takes a message: Home Assistant's birth, or a command.
 func (b *Bridge) receive(m mqtt.Received) {
+	if strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/") {
+		if len(m.Payload) == 0 {
+			b.deleted(m.Topic, m.At)
+		}
+		return
+	}
 	if m.Topic == b.opts.HomeAssistant.StatusTopic {
 		if string(m.Payload) == "online" && !m.Retained {
 			b.reannounce = m.At.Add(rand.N(birthSpread))
@@ -241,6 +261,7 @@ func (b *Bridge) receive(m mqtt.Received) {
 // Availability comes last, so that nothing stale is shown as fresh.
 func (b *Bridge) publishEverything(now time.Time) {
 	b.announceBridge()
+	b.clearRenamed()
 	for _, c := range b.cars {
 		c.announced = ""
 		if c.announce.IsZero() && b.settled(c) {
@@ -288,6 +309,10 @@ func (b *Bridge) publishDue(now time.Time) {
 		}
 		b.publishStatus(now)
 		b.checkReady()
+	}
+	if !b.ownAgain.IsZero() && !now.Before(b.ownAgain) {
+		b.ownAgain = time.Time{}
+		b.announceBridge()
 	}
 	for _, a := range b.accounts {
 		if !a.uncounted.IsZero() && !now.Before(a.uncounted) {

@@ -73,6 +73,9 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 func (b *Bridge) keepPicture(p picture, now time.Time) {
 	c := p.car
 	delete(c.fetching, p.kind)
+	if b.car(c.vin) != c {
+		return // forgotten meanwhile
+	}
 	if p.err != nil {
 		c.pictureAgain[p.kind] = now.Add(pictureRetry)
 		b.log.Debug().Str("car", c.label).Str("picture", p.kind).Err(p.err).Msg("no picture")

@@ -68,6 +68,10 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 		c.label = c.slug
 	}
 	b.loadCar(c)
+	if c.Slug != "" && c.Slug != c.slug {
+		b.renamed = append(b.renamed, c.Slug)
+	}
+	c.Slug = c.slug
 	b.cars = append(b.cars, c)
 	a.cars = append(a.cars, c)
 	b.bySlug[c.slug] = c

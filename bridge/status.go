@@ -1,14 +1,19 @@
 package bridge
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
 
+	"volvobridge/bridge/store"
 	"volvobridge/discovery"
 )
 
-const countersEvery = 5 * time.Minute
+const (
+	countersEvery = 5 * time.Minute
+	toldFile      = "told.json" // the bridge's entities that Home Assistant knows
+)
 
 // bridgeStatus is what was last published of the bridge itself.
 type bridgeStatus struct {
@@ -203,7 +208,12 @@ func (b *Bridge) announceBridge() {
 		}
 		m.Components[e.id] = k
 	}
-	if payload, err := m.Payload(); err == nil {
-		b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()), payload)
+	if b.told == nil {
+		b.told = map[string]string{}
+		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.told) // nothing to remove, if it is lost
+	}
+	entomb(m, b.told)
+	if payload, err := m.Payload(); err == nil && b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()), payload) && remember(m, b.told) {
+		b.opts.Store.Save(toldFile, []byte(encode(b.told)), store.Whole)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,6 +68,8 @@ type Options struct {
 	Will Message
 	// Subscribe lists the topic filters, subscribed at QoS 1.
 	Subscribe []string
+	// Optional lists filters that the broker may refuse.
+	Optional []string
 	// Dial opens the connection instead of the network, for tests.
 	Dial func() (net.Conn, error)
 }
@@ -256,7 +259,7 @@ func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
 
 func (c *Conn) subscribe(ctx context.Context, client paho.Client) error {
 	filters := map[string]byte{}
-	for _, f := range c.opts.Subscribe {
+	for _, f := range slices.Concat(c.opts.Subscribe, c.opts.Optional) {
 		filters[f] = 1
 	}
 	if len(filters) == 0 {
@@ -268,7 +271,7 @@ func (c *Conn) subscribe(ctx context.Context, client paho.Client) error {
 	}
 	if sub, ok := token.(*paho.SubscribeToken); ok {
 		for filter, granted := range sub.Result() {
-			if granted > 2 {
+			if granted > 2 && !slices.Contains(c.opts.Optional, filter) {
 				return fmt.Errorf("the broker does not let us subscribe to %s", filter)
 			}
 		}

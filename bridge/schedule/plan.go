@@ -5,6 +5,7 @@ package schedule
 import (
 	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"volvobridge/volvo"
@@ -108,6 +109,12 @@ func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 		p.items = append(p.items, it)
 		p.byKey[key] = it
 	}
+}
+
+// Remove drops the resources of a car.
+func (p *Plan) Remove(car string) {
+	p.items = slices.DeleteFunc(p.items, func(it *item) bool { return it.key.Car == car })
+	maps.DeleteFunc(p.byKey, func(key Key, _ *item) bool { return key.Car == car })
 }
 
 // PerDay returns the calls a day that the plan wants, before any stretching.

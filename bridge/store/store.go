@@ -172,6 +172,27 @@ func (s *Store) SetAside(name string) string {
 	return aside
 }
 
+// Names lists the files whose name begins with prefix and ends in .json.
+func (s *Store) Names(prefix string) []string {
+	found, _ := filepath.Glob(filepath.Join(s.dir, prefix+"*.json")) // fails for bad patterns only
+	for i := range found {
+		found[i] = filepath.Base(found[i])
+	}
+	return found
+}
+
+// Remove drops a file, written or not.
+func (s *Store) Remove(name string) {
+	s.disk.Lock()
+	defer s.disk.Unlock()
+	s.mu.Lock()
+	delete(s.pending, name)
+	s.mu.Unlock()
+	if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.fail(err)
+	}
+}
+
 // Problem returns what keeps the store from writing, nil when all is well.
 func (s *Store) Problem() error {
 	s.mu.Lock()

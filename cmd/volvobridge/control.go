@@ -69,6 +69,10 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 		}
 		answer(w, append([]bridge.Finding{f}, findings...), err)
 	})
+	mux.HandleFunc("POST /forget", func(w http.ResponseWriter, r *http.Request) {
+		forgotten, err := b.Forget(r.Context(), r.PostFormValue("car"))
+		answer(w, forgotten, err)
+	})
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
 		accounts, err := logins.accounts(r.Context())
 		answer(w, accounts, err)

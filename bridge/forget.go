@@ -1,0 +1,196 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/mqtt"
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+// Forgotten is a car that was removed from the broker and the store.
+type Forgotten struct {
+	// Car is its level in topics.
+	Car string `json:"car"`
+	// Back: it is in the configuration or the account, and comes back.
+	Back bool `json:"back"`
+}
+
+// known is a car by what the store has of it.
+type known struct{ vin, slug string }
+
+// topicsOf lists every topic that is retained of a car.
+func (b *Bridge) topicsOf(slug string) []string {
+	topics := []string{b.topic(slug, "availability"), b.topic(slug, "state"), b.topic(slug, "location"),
+		b.topic(slug, "image", exterior), b.topic(slug, "image", interior)}
+	for i := range entities {
+		e := &entities[i]
+		if takesCommands(e.id) {
+			topics = append(topics, b.topic(slug, e.id, "status"))
+		}
+		if e.attributes != nil {
+			topics = append(topics, b.topic(slug, e.id, "attributes"))
+		}
+	}
+	return topics
+}
+
+// Forget removes a car, named by its topic, name or VIN, while the bridge runs.
+func (b *Bridge) Forget(ctx context.Context, name string) (Forgotten, error) {
+	var forgotten Forgotten
+	var err error
+	if loop := b.within(ctx, func(time.Time) { forgotten, err = b.forget(name) }); loop != nil {
+		return forgotten, loop
+	}
+	return forgotten, err
+}
+
+func (b *Bridge) forget(name string) (Forgotten, error) {
+	k, err := b.findKnown(name)
+	if err != nil {
+		return Forgotten{}, err
+	}
+	if !b.connected {
+		return Forgotten{}, errors.New("there is no connection to the broker, so its topics can't be removed; try again when there is one")
+	}
+	f := Forgotten{Car: k.slug}
+	if c := b.car(k.vin); c != nil {
+		if c.commands.running != nil {
+			return f, errors.New("a command of this car is under way; try again when it has ended")
+		}
+		f.Back = true
+		b.dropCar(c)
+	}
+	for _, topic := range b.gone(k) {
+		delete(b.latest, topic)
+		b.send(topic, nil)
+	}
+	b.removeFiles(k.vin)
+	b.log.Info().Msg("a car was forgotten")
+	return f, nil
+}
+
+// gone lists the topics to empty, discovery first: entities go before their
+// states do.
+func (b *Bridge) gone(k known) []string {
+	topics := []string{discovery.Topic(b.opts.HomeAssistant.Prefix, "volvobridge_"+strings.ToLower(k.vin))}
+	return append(topics, b.topicsOf(k.slug)...)
+}
+
+func (b *Bridge) dropCar(c *car) {
+	same := func(x *car) bool { return x == c }
+	b.cars = slices.DeleteFunc(b.cars, same)
+	c.account.cars = slices.DeleteFunc(c.account.cars, same)
+	delete(b.bySlug, c.slug)
+	c.account.plan.Remove(c.vin)
+	b.rememberCars(c.account)
+}
+
+func (b *Bridge) removeFiles(vin string) {
+	for _, name := range []string{carFile(vin), imagePrefix + strings.ToLower(vin) + "_" + exterior, imagePrefix + strings.ToLower(vin) + "_" + interior} {
+		b.opts.Store.Remove(name)
+	}
+}
+
+// findKnown finds a car among those that run and those that the store knows.
+func (b *Bridge) findKnown(name string) (known, error) {
+	var all []known
+	for _, c := range b.cars {
+		all = append(all, known{c.vin, c.slug})
+	}
+	for _, file := range b.opts.Store.Names(carPrefix) {
+		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
+		m, err := loadMemory(b.opts.Store.Load(file))
+		if !volvo.ValidVIN(vin) || err != nil || slices.ContainsFunc(all, func(k known) bool { return k.vin == vin }) {
+			continue
+		}
+		if m.Slug == "" {
+			m.Slug = vin
+		}
+		all = append(all, known{vin, m.Slug})
+	}
+	var slugs []string
+	for _, k := range all {
+		if strings.EqualFold(k.vin, name) || k.slug == name || k.slug == discovery.Slug(name) {
+			return k, nil
+		}
+		slugs = append(slugs, k.slug)
+	}
+	switch {
+	case len(name) == wholeVIN && volvo.ValidVIN(name): // only the broker may know it
+		return known{strings.ToUpper(name), strings.ToUpper(name)}, nil
+	case len(slugs) == 0:
+		return known{}, errors.New("no car is known; name it by its VIN")
+	}
+	return known{}, fmt.Errorf("there is no car %q; known are %s", name, strings.Join(slugs, ", "))
+}
+
+const (
+	forgetPatience = 10 * time.Second
+	wholeVIN       = 17
+)
+
+// ForgetAlone is Forget without a running bridge.
+func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, error) {
+	b := New(opts)
+	k, err := b.findKnown(name)
+	if err != nil {
+		return Forgotten{}, err
+	}
+	conn := mqtt.Open(mqtt.Options{URL: opts.MQTT.URL, ClientID: opts.MQTT.ClientID, Username: opts.MQTT.Username, Password: opts.MQTT.Password, TLS: opts.MQTT.TLS, Dial: opts.MQTT.Dial})
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, forgetPatience)
+	defer cancel()
+	select {
+	case e := <-conn.Events():
+		if down, ok := e.(mqtt.Down); ok {
+			return Forgotten{}, fmt.Errorf("no connection to the broker, nothing was removed: %w", down.Err)
+		}
+	case <-ctx.Done():
+		return Forgotten{}, errors.New("no connection to the broker, nothing was removed")
+	}
+	for _, topic := range b.gone(k) {
+		conn.Publish(mqtt.Message{Topic: topic, Retain: true})
+	}
+	conn.Flush(ctx)
+	b.removeFiles(k.vin)
+	f := Forgotten{Car: k.slug}
+	for _, a := range opts.Accounts {
+		f.Back = f.Back || slices.ContainsFunc(a.Vehicles, func(v Vehicle) bool { return strings.EqualFold(v.VIN, k.vin) })
+	}
+	return f, nil
+}
+
+// clearRenamed removes the topics that a car had under an earlier name.
+func (b *Bridge) clearRenamed() {
+	for _, slug := range b.renamed {
+		if b.bySlug[slug] != nil {
+			continue // another car has that name now
+		}
+		for _, topic := range b.topicsOf(slug) {
+			b.send(topic, nil)
+		}
+	}
+	b.renamed = nil
+}
+
+// deleted takes an empty message on a device's discovery topic: somebody deleted
+// the device in Home Assistant, or one entity of it, which empties the topic once
+// for each. What the car has is announced again, once.
+func (b *Bridge) deleted(topic string, now time.Time) {
+	for _, c := range b.cars {
+		if topic == discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c)) && c.announced != "" {
+			c.announced = ""
+			c.announce = now.Add(settle)
+			b.log.Info().Str("car", c.label).Msg("the device was deleted in home assistant: announcing it again")
+		}
+	}
+	if topic == discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()) && b.ownAgain.IsZero() {
+		b.ownAgain = now.Add(settle)
+	}
+}

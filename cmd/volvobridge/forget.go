@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"volvobridge/bridge"
+	"volvobridge/bridge/store"
+)
+
+func newForget() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use: "forget CAR", Short: "Remove a car from the broker, Home Assistant and the store", Args: cobra.ExactArgs(1),
+		Long: `Removes a car's retained topics, its device in Home Assistant and what the store knows
+of it. CAR is its level in topics, its name or its VIN. A car that is still in the
+configuration or in the account comes back; take it out first.`,
+		Example: "  volvobridge forget -c config.yaml xc40",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			forgotten, err := forget(cmd.Context(), cfg, args[0])
+			if err != nil {
+				return &exitError{exitFailure, err}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "Forgotten:", forgotten.Car)
+			if forgotten.Back {
+				fmt.Fprintln(cmd.OutOrStdout(), "It is still in the configuration or in the account: it comes back at the next start.")
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+// forget asks the running bridge; only when none runs it opens the store.
+func forget(ctx context.Context, cfg Config, car string) (bridge.Forgotten, error) {
+	var forgotten bridge.Forgotten
+	err := callBridge(ctx, cfg, http.MethodPost, "/forget", url.Values{"car": {car}}, &forgotten)
+	if !errors.Is(err, errNoBridge) {
+		return forgotten, err
+	}
+	if cfg.MQTT.URL == embedded {
+		return forgotten, errors.New("the embedded broker runs with the bridge; start volvobridge run first")
+	}
+	tlsCfg, err := tlsConfig(cfg.MQTT)
+	if err != nil {
+		return forgotten, err
+	}
+	st, err := store.Open(cfg.Store)
+	if err != nil {
+		return forgotten, err
+	}
+	redact := newRedactor(nil)
+	opts := bridgeOptions(cfg, st, zerolog.Nop(), redact, tlsCfg, openChains(cfg, st, redact.secret))
+	forgotten, err = bridge.ForgetAlone(ctx, opts, car)
+	return forgotten, errors.Join(err, st.Close())
+}
