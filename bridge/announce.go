@@ -96,7 +96,7 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 // component makes one entity of its row.
 func (b *Bridge) component(c *car, e *entity) discovery.Component {
 	k := discovery.Component{
-		Platform: e.platform, UniqueID: strings.ToLower(c.vin) + "_" + e.id, Name: c.entityName(e), QoS: 1,
+		Platform: e.platform, UniqueID: strings.ToLower(c.vin) + "_" + e.id, Name: translated(c.entityName(e), b.opts.HomeAssistant.Language), QoS: 1,
 		DefaultEntityID: discovery.EntityID(e.platform, c.deviceName(), cmp.Or(e.suffix, e.id)),
 		DeviceClass:     e.class, StateClass: e.stateClass, Unit: e.unit, DisplayPrecision: e.precision,
 		EntityCategory: e.category, Icon: e.icon, Options: e.options,

@@ -66,6 +66,8 @@ type HomeAssistant struct {
 	Discovery   bool
 	Prefix      string
 	StatusTopic string
+	// Language is that of the entities' names; empty: English.
+	Language string
 }
 
 // Polling bounds the reads.

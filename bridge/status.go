@@ -191,7 +191,7 @@ func (b *Bridge) announceBridge() {
 	for _, e := range bridgeEntities {
 		k := discovery.Component{
 			Platform: e.platform, UniqueID: b.ownID() + "_" + e.id, DefaultEntityID: discovery.EntityID(e.platform, name, e.id),
-			Name: e.name, QoS: 1, DeviceClass: e.class, Unit: e.unit, StateClass: e.stateClass, EntityCategory: e.category, Icon: e.icon,
+			Name: translated(e.name, b.opts.HomeAssistant.Language), QoS: 1, DeviceClass: e.class, Unit: e.unit, StateClass: e.stateClass, EntityCategory: e.category, Icon: e.icon,
 			Options: e.options, StateTopic: b.topic("bridge", "state"), ValueTemplate: discovery.Value(e.id),
 			Availability: []discovery.Availability{{Topic: b.topic("bridge", "availability")}},
 		}

@@ -62,6 +62,7 @@ type HomeAssistantConfig struct {
 	Discovery   bool   `yaml:"discovery"`
 	Prefix      string `yaml:"prefix"`
 	StatusTopic string `yaml:"status_topic"`
+	Language    string `yaml:"language"`
 }
 
 // PollingConfig bounds the reads.
@@ -102,7 +103,7 @@ func defaults() Config {
 	return Config{
 		Volvo:         accountDefaults(),
 		MQTT:          MQTTConfig{URL: "mqtt://localhost:1883", Listen: "127.0.0.1:1883", ClientID: "volvobridge", Topic: "volvo"},
-		HomeAssistant: HomeAssistantConfig{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status"},
+		HomeAssistant: HomeAssistantConfig{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status", Language: "en"},
 		Polling:       PollingConfig{Profile: "fixed", DailyQuota: 10000, Reserve: 500, PerMinute: 90, MinInterval: 10 * time.Second},
 		Commands: CommandsConfig{
 			Allow: []volvo.Command{volvo.Lock, volvo.LockReducedGuard, volvo.Honk, volvo.Flash, volvo.HonkFlash,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"volvobridge/bridge"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
@@ -188,6 +189,7 @@ func (s *source) topic(key, value string) {
 }
 
 func (s *source) checkHomeAssistant(cfg *Config) {
+	s.oneOf("home_assistant.language", cfg.HomeAssistant.Language, bridge.Languages()...)
 	if !cfg.HomeAssistant.Discovery {
 		return
 	}

@@ -121,7 +121,7 @@ func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *reda
 		Accounts: accounts(cfg, chains),
 		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
 			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
-		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic},
+		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic, Language: cfg.HomeAssistant.Language},
 		Polling: bridge.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
 			Rules: schedule.Rules{Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
