@@ -12,6 +12,7 @@ import (
 
 const (
 	countersEvery = 5 * time.Minute
+	bridgeName    = "Volvo bridge"
 	toldFile      = "told.json" // the bridge's entities that Home Assistant knows
 )
 
@@ -182,15 +183,14 @@ func (b *Bridge) announceBridge() {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
-	const name = "Volvo bridge"
 	m := discovery.Message{
-		Device: discovery.Device{Identifiers: []string{b.ownID()}, Name: name, Manufacturer: "volvobridge",
+		Device: discovery.Device{Identifiers: []string{b.ownID()}, Name: bridgeName, Manufacturer: "volvobridge",
 			Model: "MQTT bridge", SWVersion: b.opts.Version},
 		Origin: b.origin(), Components: map[string]discovery.Component{},
 	}
 	for _, e := range bridgeEntities {
 		k := discovery.Component{
-			Platform: e.platform, UniqueID: b.ownID() + "_" + e.id, DefaultEntityID: discovery.EntityID(e.platform, name, e.id),
+			Platform: e.platform, UniqueID: b.ownID() + "_" + e.id, DefaultEntityID: discovery.EntityID(e.platform, bridgeName, e.id),
 			Name: translated(e.name, b.opts.HomeAssistant.Language), QoS: 1, DeviceClass: e.class, Unit: e.unit, StateClass: e.stateClass, EntityCategory: e.category, Icon: e.icon,
 			Options: e.options, StateTopic: b.topic("bridge", "state"), ValueTemplate: discovery.Value(e.id),
 			Availability: []discovery.Availability{{Topic: b.topic("bridge", "availability")}},

@@ -73,7 +73,10 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 		}
 	}
 	m := &mosquitto{TB: t, port: freePort(t), config: filepath.Join(t.TempDir(), "mosquitto.conf")}
-	text := fmt.Sprintf("listener %d 127.0.0.1\n", m.port)
+	text := ""
+	if !strings.Contains(strings.Join(lines, "\n"), "listener ") {
+		text = fmt.Sprintf("listener %d 127.0.0.1\n", m.port)
+	}
 	if !strings.Contains(strings.Join(lines, "\n"), "persistence") {
 		text += "persistence false\n"
 	}
@@ -86,9 +89,19 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 	if err := os.WriteFile(m.config, []byte(text+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := fmt.Sscanf(lines0(lines), "listener %d", &m.port); err != nil && strings.HasPrefix(lines0(lines), "listener") {
+		t.Fatal(err)
+	}
 	m.start(path)
 	t.Cleanup(func() { m.stop() })
 	return m
+}
+
+func lines0(lines []string) string { return strings.Join(lines[:min(1, len(lines))], "") }
+
+// runProgram runs a program to its end.
+func runProgram(name string, args ...string) ([]byte, error) {
+	return exec.Command(name, args...).CombinedOutput()
 }
 
 func (m *mosquitto) start(path string) {

@@ -69,6 +69,10 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 		}
 		answer(w, append([]bridge.Finding{f}, findings...), err)
 	})
+	mux.HandleFunc("GET /cars", func(w http.ResponseWriter, r *http.Request) {
+		views, err := b.Views(r.Context())
+		answer(w, views, err)
+	})
 	mux.HandleFunc("POST /forget", func(w http.ResponseWriter, r *http.Request) {
 		forgotten, err := b.Forget(r.Context(), r.PostFormValue("car"))
 		answer(w, forgotten, err)

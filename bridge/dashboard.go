@@ -1,0 +1,324 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+// CarView is what Home Assistant has of a car.
+type CarView struct {
+	// Name is the device's, Slug the level in topics.
+	Name string `json:"name"`
+	Slug string `json:"slug"`
+	// Entities are the entity ids in Home Assistant by our own ids.
+	Entities map[string]string `json:"entities"`
+	// Allowed are the commands that the configuration allows and the car has.
+	Allowed []volvo.Command `json:"allowed"`
+}
+
+// view makes the view of a car.
+func (b *Bridge) view(c *car) CarView {
+	v := CarView{Name: c.deviceName(), Slug: c.slug, Entities: map[string]string{}}
+	for i := range entities {
+		if e := &entities[i]; b.has(c, e) {
+			v.Entities[e.id] = discovery.EntityID(e.platform, c.deviceName(), cmp.Or(e.suffix, e.id))
+		}
+	}
+	for _, command := range b.opts.Commands.Allow {
+		if c.Offered[command] {
+			v.Allowed = append(v.Allowed, command)
+		}
+	}
+	return v
+}
+
+// Views lists the cars while the bridge runs; ViewsAlone without.
+func (b *Bridge) Views(ctx context.Context) (views []CarView, err error) {
+	err = b.within(ctx, func(time.Time) {
+		for _, c := range b.cars {
+			views = append(views, b.view(c))
+		}
+	})
+	return views, err
+}
+
+// ViewsAlone lists the cars that the store knows.
+func ViewsAlone(opts Options) ([]CarView, error) {
+	b := New(opts)
+	configured := map[string]string{}
+	for _, a := range opts.Accounts {
+		for _, v := range a.Vehicles {
+			configured[strings.ToUpper(v.VIN)] = v.Name
+		}
+	}
+	var views []CarView
+	for _, file := range opts.Store.Names(carPrefix) {
+		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
+		m, err := loadMemory(opts.Store.Load(file))
+		name, wanted := configured[vin]
+		if err != nil || len(configured) > 0 && !wanted {
+			continue
+		}
+		views = append(views, b.view(&car{vin: vin, name: name, slug: cmp.Or(m.Slug, vin), memory: m}))
+	}
+	if len(views) == 0 {
+		return nil, errors.New("no car is known yet; let the bridge run for a minute first")
+	}
+	return views, nil
+}
+
+// fields is a mapping of the dashboard's YAML.
+type fields = map[string]any
+
+// dashboard builds one for a language.
+type dashboard struct{ language string }
+
+// Dashboard returns a Home Assistant dashboard of built-in cards, a view a car,
+// with just the entities that the cars have.
+func Dashboard(cars []CarView, bridgeEntities map[string]string, language string) map[string]any {
+	d := dashboard{language}
+	var views []any
+	for _, c := range cars {
+		sections := []any{d.overview(c), d.energy(c), d.body(c), d.tyres(c), d.warnings(c), d.place(c), d.history(c), d.commands(c), d.service(c)}
+		if c.Slug == cars[0].Slug {
+			sections = append(sections, d.bridge(bridgeEntities))
+		}
+		sections = slices.DeleteFunc(sections, func(s any) bool { return s == nil })
+		views = append(views, fields{"title": c.Name, "path": strings.ReplaceAll(discovery.Slug(c.Name), "_", "-"), "icon": "mdi:car",
+			"type": "sections", "max_columns": 4, "sections": sections})
+	}
+	return fields{"title": "Volvo", "views": views}
+}
+
+// BridgeEntities are the entity ids of the bridge's own entities.
+func BridgeEntities() map[string]string {
+	ids := map[string]string{}
+	for _, e := range bridgeEntities {
+		ids[e.id] = discovery.EntityID(e.platform, bridgeName, e.id)
+	}
+	return ids
+}
+
+// headings are the titles of the sections in German, Swedish, Dutch, Norwegian.
+var headings = map[string][4]string{
+	"Car":               {"Auto", "Bil", "Auto", "Bil"},
+	"Battery":           {"Batterie", "Batteri", "Batterij", "Batteri"},
+	"Fuel":              {"Kraftstoff", "Bränsle", "Brandstof", "Drivstoff"},
+	"Battery and fuel":  {"Batterie und Kraftstoff", "Batteri och bränsle", "Batterij en brandstof", "Batteri og drivstoff"},
+	"Doors and windows": {"Türen und Fenster", "Dörrar och fönster", "Portieren en ramen", "Dører og vinduer"},
+	"Tyres":             {"Reifen", "Däck", "Banden", "Dekk"},
+	"Warnings":          {"Warnungen", "Varningar", "Waarschuwingen", "Varsler"},
+	"Location":          {"Standort", "Plats", "Locatie", "Posisjon"},
+	"History":           {"Verlauf", "Historik", "Geschiedenis", "Historikk"},
+	"Commands":          {"Befehle", "Kommandon", "Opdrachten", "Kommandoer"},
+	"Service and trips": {"Wartung und Fahrten", "Service och resor", "Onderhoud en ritten", "Service og turer"},
+	"Bridge":            {"Brücke", "Brygga", "Brug", "Bro"},
+}
+
+func (d dashboard) heading(title, icon string) fields {
+	if i := slices.Index(languages, d.language); i > 0 {
+		title = headings[title][i-1]
+	}
+	return fields{"type": "heading", "heading": title, "icon": icon}
+}
+
+// section is a heading with the cards that there are; nil without any.
+func (d dashboard) section(title, icon string, cards ...any) any {
+	cards = slices.DeleteFunc(cards, func(c any) bool { return c == nil })
+	if len(cards) == 0 {
+		return nil
+	}
+	return fields{"type": "grid", "cards": append([]any{d.heading(title, icon)}, cards...)}
+}
+
+func (d dashboard) name(id string) string {
+	if e := entityByID(id); e != nil {
+		return translated(e.name, d.language)
+	}
+	for _, e := range bridgeEntities {
+		if e.id == id {
+			return translated(e.name, d.language)
+		}
+	}
+	return id
+}
+
+// tile is a card of one entity; nil if the car has none.
+func (d dashboard) tile(c CarView, id string, more fields) any {
+	entity, ok := c.Entities[id]
+	if !ok {
+		return nil
+	}
+	card := fields{"type": "tile", "entity": entity, "name": d.name(id)}
+	for k, v := range more {
+		card[k] = v
+	}
+	return card
+}
+
+func (d dashboard) tiles(c CarView, ids ...string) []any {
+	var cards []any
+	for _, id := range ids {
+		cards = append(cards, d.tile(c, id, nil))
+	}
+	return cards
+}
+
+// list is a card of several entities, of those that the car has.
+func (d dashboard) list(entities map[string]string, ids ...string) any {
+	var rows []any
+	for _, id := range ids {
+		if entity, ok := entities[id]; ok {
+			rows = append(rows, fields{"entity": entity, "name": d.name(id)})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return fields{"type": "entities", "entities": rows, "grid_options": fields{"columns": "full"}}
+}
+
+// with lists the ids of a platform, by prefixes, that a car has.
+func (c CarView) with(prefixes ...string) []string {
+	var ids []string
+	for i := range entities {
+		e := &entities[i]
+		if _, ok := c.Entities[e.id]; ok && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(e.id, p) }) {
+			ids = append(ids, e.id)
+		}
+	}
+	return ids
+}
+
+func (d dashboard) overview(c CarView) any {
+	var picture any
+	if image, ok := c.Entities["exterior_image"]; ok {
+		picture = fields{"type": "picture-entity", "entity": image, "show_name": false, "show_state": false, "aspect_ratio": "16x9",
+			"grid_options": fields{"columns": "full"}}
+	}
+	full := fields{"grid_options": fields{"columns": "full"}}
+	lock := d.tile(c, "lock", fields{"features": []any{fields{"type": "lock-commands"}}, "grid_options": fields{"columns": "full"}})
+	climate := d.tile(c, "climatization", fields{"features": []any{fields{"type": "toggle"}}, "grid_options": fields{"columns": "full"}})
+	cards := []any{picture, lock, climate, d.tile(c, "any_warning", full)}
+	return d.section("Car", "mdi:car", append(cards, d.tiles(c, "availability", "last_update")...)...)
+}
+
+func (d dashboard) energy(c CarView) any {
+	battery, fuel := c.Entities["battery_charge_level"], c.Entities["fuel_amount"]
+	title, icon := "Battery and fuel", "mdi:gauge"
+	switch {
+	case fuel == "":
+		title, icon = "Battery", "mdi:battery"
+	case battery == "":
+		title, icon = "Fuel", "mdi:fuel"
+	}
+	var cards []any
+	if battery != "" {
+		cards = append(cards, fields{"type": "gauge", "entity": battery, "name": d.name("battery_charge_level"), "min": 0, "max": 100,
+			"severity": fields{"green": 40, "yellow": 20, "red": 0}, "grid_options": fields{"columns": 6}})
+	}
+	if fuel != "" {
+		const tank = 75 // litres: Volvo does not tell the size, the largest has 71
+		cards = append(cards, fields{"type": "gauge", "entity": fuel, "name": d.name("fuel_amount"), "min": 0, "max": tank, "needle": true,
+			"grid_options": fields{"columns": 6}})
+	}
+	cards = append(cards, d.tiles(c, "distance_to_empty_battery", "distance_to_empty_tank", "electric_range", "charging_status",
+		"charger_connection_status", "charging_power", "charging_type", "target_battery_charge_level", "estimated_charging_finish")...)
+	return d.section(title, icon, cards...)
+}
+
+func (d dashboard) body(c CarView) any {
+	ids := append([]string{"lock"}, c.with("door_", "hood", "tailgate", "tank_lid", "window_", "sunroof")...)
+	return d.section("Doors and windows", "mdi:car-door", d.list(c.Entities, ids...))
+}
+
+func (d dashboard) tyres(c CarView) any {
+	return d.section("Tyres", "mdi:tire", d.tiles(c, c.with("tire_")...)...)
+}
+
+// warnings shows only those that are on.
+func (d dashboard) warnings(c CarView) any {
+	var rows []any
+	for i := range warningSensors {
+		e := &warningSensors[i]
+		if entity, ok := c.Entities[e.id]; ok {
+			rows = append(rows, fields{"entity": entity, "name": d.name(e.id)})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	filter := fields{"type": "entity-filter", "entities": rows, "conditions": []any{fields{"condition": "state", "state": "on"}},
+		"show_empty": false, "card": fields{"type": "entities"}, "grid_options": fields{"columns": "full"}}
+	return d.section("Warnings", "mdi:alert", d.tile(c, "any_warning", nil), d.tile(c, "service_warning", nil), filter)
+}
+
+func (d dashboard) place(c CarView) any {
+	tracker, ok := c.Entities["location"]
+	if !ok {
+		return nil
+	}
+	return d.section("Location", "mdi:map-marker", fields{"type": "map", "entities": []any{fields{"entity": tracker}}, "default_zoom": 14, "hours_to_show": 24,
+		"grid_options": fields{"columns": "full", "rows": 6}})
+}
+
+func (d dashboard) history(c CarView) any {
+	var graphs []any
+	for _, ids := range [][]string{{"battery_charge_level"}, {"fuel_amount"}, {"charging_power"}, {"odometer"}} {
+		if entity, ok := c.Entities[ids[0]]; ok {
+			graphs = append(graphs, fields{"type": "history-graph", "entities": []any{fields{"entity": entity, "name": d.name(ids[0])}}, "hours_to_show": 48,
+				"grid_options": fields{"columns": "full"}})
+		}
+	}
+	return d.section("History", "mdi:chart-line", graphs...)
+}
+
+func (d dashboard) commands(c CarView) any {
+	cards := d.tiles(c, "last_command", "last_invoke_status")
+	if last, ok := c.Entities["last_command"]; ok {
+		text := "{% set c = '" + last + "' %}{{ state_attr(c, 'status') or '' }} {{ state_attr(c, 'message') or '' }} {{ state_attr(c, 'advice') or '' }}"
+		cards = append(cards, fields{"type": "markdown", "content": text, "grid_options": fields{"columns": "full"}})
+	}
+	press := fields{"tap_action": fields{"action": "toggle"}, "hide_state": true}
+	for _, id := range []string{"flash", "honk", "honk_flash", "lock_reduced_guard", "climatization_start", "climatization_stop", "engine_start", "engine_stop", "engine_runtime", "refresh"} {
+		if id == "engine_runtime" {
+			cards = append(cards, d.tile(c, id, nil))
+			continue
+		}
+		cards = append(cards, d.tile(c, id, press))
+	}
+	return d.section("Commands", "mdi:gesture-tap-button", cards...)
+}
+
+func (d dashboard) service(c CarView) any {
+	return d.section("Service and trips", "mdi:wrench-clock", d.list(c.Entities, append([]string{"odometer", "service_warning", "distance_to_service", "time_to_service",
+		"engine_time_to_service"}, c.with("trip_meter", "average_")...)...))
+}
+
+func (d dashboard) bridge(entities map[string]string) any {
+	return d.section("Bridge", "mdi:bridge", d.list(entities, "connection", "cloud_status", "login_required", "login_start", "login_url", "login", "grant_expires",
+		"calls_today", "calls_left", "quota_resets", "commands_today", "store_problem", "unknown_fields"))
+}
+
+// FindView picks the cars that a name means; empty: all.
+func FindView(views []CarView, name string) ([]CarView, error) {
+	if name == "" {
+		return views, nil
+	}
+	var slugs []string
+	for _, v := range views {
+		if v.Slug == name || strings.EqualFold(v.Slug, name) || v.Slug == discovery.Slug(name) || strings.EqualFold(v.Name, name) {
+			return []CarView{v}, nil
+		}
+		slugs = append(slugs, v.Slug)
+	}
+	return nil, fmt.Errorf("there is no car %q; known are %s", name, strings.Join(slugs, ", "))
+}
