@@ -27,6 +27,7 @@ var hassCars = map[simulator.Kind]string{simulator.BEV: "EX30", simulator.PHEV: 
 // world is a Home Assistant with a broker, a bridge and a cloud.
 type world struct {
 	*hass
+	root   testing.TB // of all steps
 	broker *mosquitto
 	cloud  *simulator.Cloud
 	url    string
@@ -43,7 +44,7 @@ const commandsOfAll = `commands: {allow: [lock, lock_reduced_guard, honk, flash,
 
 // newWorld starts everything and logs in.
 func newWorld(t *testing.T, h *hass) *world {
-	w := &world{hass: h, dir: t.TempDir(), vins: map[string]string{}, took: map[string]time.Duration{}}
+	w := &world{hass: h, root: t, dir: t.TempDir(), vins: map[string]string{}, took: map[string]time.Duration{}}
 	port, err := strconv.Atoi(cmp.Or(os.Getenv("E2E_HASS_MQTT"), "1883"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +93,8 @@ func mosquittoOn(t testing.TB, port int, user, password string, more ...string) 
 
 func (w *world) start() {
 	w.Helper()
-	w.bridge = startBridge(w, w.dir, w.config)
+	w.bridge = startBridge(w.root, w.dir, w.config) // it outlives the step that starts it
+	w.bridge.TB = w.TB
 }
 
 func (w *world) stop() {
@@ -307,6 +309,10 @@ var tableRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z_]+) \\| ([^|]+
 // firstDiscovery: all there, and every row of the README's table on some car.
 func (w *world) firstDiscovery(t *testing.T) {
 	w.agree("first discovery", 60*time.Second)
+}
+
+// everyRow: every row of the README's table is an entity of some car by now.
+func (w *world) everyRow(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +351,7 @@ func (w *world) valuesChange(t *testing.T) {
 		if err := w.cloud.Switch(simulator.Fault{Match: "GET", Kind: kind}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, 20*time.Second, kind+" arrives", func() bool { return w.document("xc40")["lock"] == nil && w.document("xc40")["odometer"] == nil })
+		eventually(t, 20*time.Second, kind+" arrives", func() bool { return w.document("xc40")["lock"] == nil && w.document("xc40")["tailgate"] == nil })
 		w.settle()
 		w.agree(kind+" everywhere", 20*time.Second)
 		w.cloud.Mend()
@@ -356,6 +362,7 @@ func (w *world) valuesChange(t *testing.T) {
 	w.settle()
 	w.agree("asleep", 20*time.Second)
 	w.everyCar(func(c *simulator.Car) { c.Asleep = false })
+	w.everyRow(t)
 }
 
 // warningsOn: every lamp and fluid.
@@ -394,7 +401,27 @@ var warningBodies = func() map[string]string {
 	for _, l := range strings.Fields("brakeLightCenter brakeLightLeft brakeLightRight daytimeRunningLightLeft daytimeRunningLightRight fogLightFront fogLightRear hazardLights highBeamLeft highBeamRight lowBeamLeft lowBeamRight positionLightFrontLeft positionLightFrontRight positionLightRearLeft positionLightRearRight registrationPlateLight reverseLights sideMarkLights turnIndicationFrontLeft turnIndicationFrontRight turnIndicationRearLeft turnIndicationRearRight") {
 		lamps = append(lamps, l+"Warning")
 	}
+	number := func(value float64, unit string) map[string]any {
+		return map[string]any{"value": value, "unit": unit, "timestamp": "2026-11-23T10:00:00Z"}
+	}
+	statistics, err := json.Marshal(map[string]any{"data": map[string]any{
+		"averageEnergyConsumption": number(18.2, "kWh/100km"), "averageEnergyConsumptionAutomatic": number(17.1, "kWh/100km"),
+		"averageEnergyConsumptionSinceCharge": number(16.5, "kWh/100km"), "averageFuelConsumption": number(6.1, "l/100km"),
+		"averageFuelConsumptionAutomatic": number(5.9, "l/100km"), "averageSpeed": number(45, "km/h"), "averageSpeedAutomatic": number(51, "km/h"),
+		"tripMeterManual": number(812.4, "km"), "tripMeterAutomatic": number(12.4, "km"), "distanceToEmptyTank": number(420, "km"), "distanceToEmptyBattery": number(38, "km")}})
+	if err != nil {
+		panic(err)
+	}
 	return map[string]string{
+		"/statistics": string(statistics),
+		"/diagnostics": `{"data":{"serviceWarning":{"value":"DISTANCE_DRIVEN_OVERDUE_FOR_SERVICE","timestamp":"2026-11-23T10:00:00Z"},"serviceTrigger":{"value":"DISTANCE","timestamp":"2026-11-23T10:00:00Z"},
+			"washerFluidLevelWarning":{"value":"TOO_LOW","timestamp":"2026-11-23T10:00:00Z"},"distanceToService":{"value":0,"unit":"km","timestamp":"2026-11-23T10:00:00Z"},
+			"timeToService":{"value":1,"unit":"months","timestamp":"2026-11-23T10:00:00Z"},"engineHoursToService":{"value":7,"unit":"h","timestamp":"2026-11-23T10:00:00Z"}}}`,
+		"/state": `{"batteryChargeLevel":{"status":"OK","value":61,"unit":"percentage","updatedAt":"2026-11-23T10:00:00Z"},"electricRange":{"status":"OK","value":35,"unit":"km","updatedAt":"2026-11-23T10:00:00Z"},
+			"chargerConnectionStatus":{"status":"OK","value":"CONNECTED","updatedAt":"2026-11-23T10:00:00Z"},"chargingStatus":{"status":"OK","value":"CHARGING","updatedAt":"2026-11-23T10:00:00Z"},
+			"chargingType":{"status":"OK","value":"AC","updatedAt":"2026-11-23T10:00:00Z"},"chargerPowerStatus":{"status":"OK","value":"PROVIDING_POWER","updatedAt":"2026-11-23T10:00:00Z"},
+			"estimatedChargingTimeToTargetBatteryChargeLevel":{"status":"OK","value":95,"unit":"minutes","updatedAt":"2026-11-23T10:00:00Z"},"chargingCurrentLimit":{"status":"OK","value":16,"unit":"ampere","updatedAt":"2026-11-23T10:00:00Z"},
+			"targetBatteryChargeLevel":{"status":"OK","value":90,"unit":"percentage","updatedAt":"2026-11-23T10:00:00Z"},"chargingPower":{"status":"OK","value":3600,"unit":"watts","updatedAt":"2026-11-23T10:00:00Z"}}`,
 		"/warnings": item("FAILURE", lamps...),
 		"/brakes":   item("TOO_LOW", "brakeFluidLevelWarning"),
 		"/tyres":    item("VERY_LOW_PRESSURE", "frontLeft", "frontRight", "rearLeft", "rearRight"),

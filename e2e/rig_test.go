@@ -146,17 +146,21 @@ type observer struct {
 	mu       sync.Mutex
 	retained map[string]string
 	log      []string // "topic payload"
+	qos      map[string]byte
 }
 
 func observe(t testing.TB, url string, options ...func(*paho.ClientOptions)) *observer {
 	t.Helper()
-	o := &observer{TB: t, retained: map[string]string{}}
+	o := &observer{TB: t, retained: map[string]string{}, qos: map[string]byte{}}
 	opts := paho.NewClientOptions().AddBroker(url).SetClientID(fmt.Sprintf("observer-%d", time.Now().UnixNano())).SetProtocolVersion(4)
 	opts.SetOnConnectHandler(func(c paho.Client) {
 		c.Subscribe("#", 1, func(_ paho.Client, m paho.Message) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			o.retained[m.Topic()] = string(m.Payload())
+			if len(m.Payload()) > 0 {
+				o.qos[m.Topic()] = m.Qos()
+			}
 			o.log = append(o.log, m.Topic()+" "+string(m.Payload()))
 		}).WaitTimeout(5 * time.Second)
 	})
@@ -176,6 +180,13 @@ func (o *observer) get(topic string) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.retained[topic]
+}
+
+// quality is the QoS of the last message on a topic.
+func (o *observer) quality(topic string) byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.qos[topic]
 }
 
 func (o *observer) topics(prefix string) []string {

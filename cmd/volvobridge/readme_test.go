@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +76,35 @@ func TestComposeFile(t *testing.T) {
 		if line = strings.TrimSpace(line); line != "" && !strings.Contains(acl, line+"\n") {
 			t.Errorf("%q is not in the README's access rules", line)
 		}
+	}
+}
+
+// TestBlueprintSentences: the blueprint listens to the program's own sentences.
+func TestBlueprintSentences(t *testing.T) {
+	data, err := os.ReadFile("../../docs/blueprints/talk_to_my_car.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Blueprint struct {
+			Input struct {
+				Sentences struct {
+					Input map[string]struct{ Default []string }
+				}
+			}
+		}
+		Triggers []struct{ ID string }
+	}
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	want := bridge.Sentences("")
+	for what, list := range want {
+		if got := file.Blueprint.Input.Sentences.Input[what].Default; !slices.Equal(got, list) {
+			t.Errorf("%s: the blueprint has %q, the program %q", what, got, list)
+		}
+	}
+	if len(file.Triggers) != len(want) || len(file.Blueprint.Input.Sentences.Input) != len(want) {
+		t.Errorf("%d triggers for %d kinds of sentences", len(file.Triggers), len(want))
 	}
 }

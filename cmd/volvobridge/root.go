@@ -50,7 +50,7 @@ func newRoot() *cobra.Command {
 Assistant discovery, and runs commands that come over MQTT.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newDemo(), newRun(), newLogin(), newDoctor(), newConfig(), newCommands(), newForget(), newDashboard(), newSimulate(), newHealthcheck(), newVersion())
+	root.AddCommand(newDemo(), newRun(), newLogin(), newDoctor(), newConfig(), newCommands(), newForget(), newDashboard(), newVoice(), newSimulate(), newHealthcheck(), newVersion())
 	return root
 }
 
