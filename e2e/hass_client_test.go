@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"os"
 	"regexp"
@@ -295,6 +296,86 @@ func (h *hass) restart() {
 		return err != nil
 	})
 	h.waitRunning()
+}
+
+// upload gives Home Assistant a file and returns its id.
+func (h *hass) upload(name string, data []byte) string {
+	h.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err != nil {
+		h.Fatal(err)
+	}
+	if _, err := part.Write(data); err != nil {
+		h.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		h.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, h.url+"/api/file_upload", &body)
+	if err != nil {
+		h.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+h.token)
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		h.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		ID string `json:"file_id"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.ID == "" {
+		h.Fatalf("upload: %d %v", resp.StatusCode, err)
+	}
+	return answer.ID
+}
+
+// brokerWithTLS replaces the broker's entry by one that trusts a CA. The form
+// differs between releases: what it insists on gets its default.
+func (h *hass) brokerWithTLS(ca []byte, user, password string) {
+	h.Helper()
+	wanted := object{"broker": "127.0.0.1", "port": 1883, "advanced_options": true, "set_ca_cert": "custom", "certificate": h.upload("ca.pem", ca)}
+	if user != "" {
+		wanted["username"], wanted["password"] = user, password
+	}
+	for _, e := range h.must(h.rest(http.MethodGet, "/api/config/config_entries/entry?domain=mqtt", nil)).([]any) {
+		h.must(h.rest(http.MethodDelete, "/api/config/config_entries/entry/"+e.(object)["entry_id"].(string), nil))
+	}
+	flow := h.must(h.rest(http.MethodPost, "/api/config/config_entries/flow", object{"handler": "mqtt", "show_advanced_options": true})).(object)
+	for range 5 {
+		if flow["type"] == "create_entry" {
+			return
+		}
+		schema, _ := flow["data_schema"].([]any)
+		flow = h.must(h.rest(http.MethodPost, "/api/config/config_entries/flow/"+flow["flow_id"].(string), fill(schema, wanted))).(object)
+	}
+	h.Fatalf("the broker's form does not end: %v", flow)
+}
+
+// fill fills a form with what is wanted, and what it insists on.
+func fill(schema []any, wanted object) object {
+	filled := object{}
+	for _, f := range schema {
+		field := f.(object)
+		name := field["name"].(string)
+		selector, _ := field["selector"].(object)
+		switch value, ok := wanted[name]; {
+		case field["type"] == "expandable":
+			filled[name] = fill(field["schema"].([]any), wanted)
+		case ok:
+			filled[name] = value
+		case field["required"] == true && field["default"] != nil:
+			filled[name] = field["default"]
+		case field["required"] == true && selector["select"] != nil:
+			filled[name] = "off"
+		case field["required"] == true:
+			filled[name] = false
+		}
+	}
+	return filled
 }
 
 // expose lets Assist know entities.
