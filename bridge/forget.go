@@ -66,20 +66,38 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 		f.Back = true
 		b.dropCar(c)
 	}
-	for _, topic := range b.gone(k) {
+	topics := b.topicsOf(k.slug)
+	for _, topic := range topics {
 		delete(b.latest, topic)
-		b.send(topic, nil)
 	}
+	b.send(b.deviceTopic(k), nil)
+	b.clearLater(topics, time.Now())
 	b.removeFiles(k.vin)
 	b.log.Info().Msg("a car was forgotten")
 	return f, nil
 }
 
-// gone lists the topics to empty, discovery first: entities go before their
-// states do.
-func (b *Bridge) gone(k known) []string {
-	topics := []string{discovery.Topic(b.opts.HomeAssistant.Prefix, "volvobridge_"+strings.ToLower(k.vin))}
-	return append(topics, b.topicsOf(k.slug)...)
+func (b *Bridge) deviceTopic(k known) string {
+	return discovery.Topic(b.opts.HomeAssistant.Prefix, "volvobridge_"+strings.ToLower(k.vin))
+}
+
+// clearAfter is how long Home Assistant is given to let go of topics: an entity
+// that still listens takes an empty message for a broken value.
+const clearAfter = 5 * time.Second
+
+func (b *Bridge) clearLater(topics []string, now time.Time) {
+	b.clearing = append(b.clearing, topics...)
+	b.clearAt = now.Add(clearAfter)
+}
+
+// clearNow empties the topics that nobody needs any more.
+func (b *Bridge) clearNow() {
+	for _, topic := range b.clearing {
+		if _, again := b.latest[topic]; !again {
+			b.send(topic, nil)
+		}
+	}
+	b.clearing, b.clearAt = nil, time.Time{}
 }
 
 func (b *Bridge) dropCar(c *car) {
@@ -131,7 +149,7 @@ func (b *Bridge) findKnown(name string) (known, error) {
 }
 
 const (
-	forgetPatience = 10 * time.Second
+	forgetPatience = 20 * time.Second
 	wholeVIN       = 17
 )
 
@@ -154,7 +172,10 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 	case <-ctx.Done():
 		return Forgotten{}, errors.New("no connection to the broker, nothing was removed")
 	}
-	for _, topic := range b.gone(k) {
+	conn.Publish(mqtt.Message{Topic: b.deviceTopic(k), Retain: true})
+	conn.Flush(ctx)
+	time.Sleep(clearAfter)
+	for _, topic := range b.topicsOf(k.slug) {
 		conn.Publish(mqtt.Message{Topic: topic, Retain: true})
 	}
 	conn.Flush(ctx)
@@ -167,13 +188,10 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 }
 
 // clearRenamed removes the topics that a car had under an earlier name.
-func (b *Bridge) clearRenamed() {
+func (b *Bridge) clearRenamed(now time.Time) {
 	for _, slug := range b.renamed {
-		if b.bySlug[slug] != nil {
-			continue // another car has that name now
-		}
-		for _, topic := range b.topicsOf(slug) {
-			b.send(topic, nil)
+		if b.bySlug[slug] == nil { // else another car has that name now
+			b.clearLater(b.topicsOf(slug), now)
 		}
 	}
 	b.renamed = nil

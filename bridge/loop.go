@@ -55,6 +55,8 @@ type Bridge struct {
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
+	clearing   []string          // topics to empty
+	clearAt    time.Time         // when
 	renamed    []string          // levels in topics that cars had before
 	ownAgain   time.Time         // when to announce the bridge itself again
 	told       map[string]string // its entities, as car.Told
@@ -209,6 +211,9 @@ func (b *Bridge) wake(now time.Time) time.Time {
 	earlier(b.publishAt)
 	earlier(b.reannounce)
 	earlier(b.ownAgain)
+	if b.connected {
+		earlier(b.clearAt)
+	}
 	for _, a := range b.accounts {
 		earlier(b.nextRead(a, now))
 		earlier(a.uncounted)
@@ -261,7 +266,7 @@ func (b *Bridge) receive(m mqtt.Received) {
 // Availability comes last, so that nothing stale is shown as fresh.
 func (b *Bridge) publishEverything(now time.Time) {
 	b.announceBridge()
-	b.clearRenamed()
+	b.clearRenamed(now)
 	for _, c := range b.cars {
 		c.announced = ""
 		if c.announce.IsZero() && b.settled(c) {
@@ -309,6 +314,9 @@ func (b *Bridge) publishDue(now time.Time) {
 		}
 		b.publishStatus(now)
 		b.checkReady()
+	}
+	if b.connected && !b.clearAt.IsZero() && !now.Before(b.clearAt) {
+		b.clearNow()
 	}
 	if !b.ownAgain.IsZero() && !now.Before(b.ownAgain) {
 		b.ownAgain = time.Time{}
@@ -410,6 +418,7 @@ func (b *Bridge) tell(topic string, payload map[string]any) {
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {
 	now := time.Now()
+	b.clearNow()
 	b.retain(b.topic("bridge", "availability"), "offline")
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()

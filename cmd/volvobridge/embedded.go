@@ -75,8 +75,22 @@ func embed(m *MQTTConfig) (func(), error) {
 		return nil, err
 	}
 	m.URL = "mqtt://" + reachable(l.Addr())
-	return func() { _ = server.Close() }, nil // nothing is kept that could be lost
+	return func() { stopBroker(server) }, nil
 }
+
+// stopBroker ends the connections and the broker; nothing is kept that could be
+// lost. Clients of MQTT 3.1.1 know no packet that says goodbye, and the library
+// sends it to them too: they are cut before.
+func stopBroker(server *mochi.Server) {
+	for _, client := range server.Clients.GetAll() {
+		if client.Properties.ProtocolVersion < mqtt5 {
+			client.Stop(packets.ErrServerShuttingDown)
+		}
+	}
+	_ = server.Close() // never fails
+}
+
+const mqtt5 = 5
 
 // reachable is the address of a listener as this machine reaches it.
 func reachable(a net.Addr) string {
