@@ -381,7 +381,8 @@ func (w *world) warningsOn(t *testing.T) {
 	}
 	eventually(t, 20*time.Second, "warnings", func() bool {
 		d := w.document("xc40")
-		return d["any_warning"] == "ON" && d["hazard_lights_warning"] == "ON" && d["tire_front_left"] == "ON" && d["brake_fluid_level_warning"] == "ON"
+		return d["any_warning"] == "ON" && d["hazard_lights_warning"] == "ON" && d["tire_front_left"] == "ON" && d["brake_fluid_level_warning"] == "ON" &&
+			w.document("xc60")["charging_power"] != nil && w.document("xc60")["average_speed_automatic"] != nil
 	})
 	w.agree("all warnings on", 20*time.Second)
 	if list, ok := w.attribute("binary_sensor.xc40_any_warning", "warnings").([]any); !ok || len(list) < 30 {
