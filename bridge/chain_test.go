@@ -99,6 +99,18 @@ func (r *loginRig) count(kind bridge.HappeningKind) int {
 	return n
 }
 
+// lastWarning is the last warning of the grant's end.
+func (r *loginRig) lastWarning() (last bridge.Happening) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.told {
+		if h.Kind == bridge.GrantEnds {
+			last = h
+		}
+	}
+	return last
+}
+
 // agree opens an address as a browser does, and returns where it ends.
 func agree(t testing.TB, cloud http.Handler, address string) string {
 	t.Helper()
@@ -249,16 +261,17 @@ func status(code int, contentType, body string) http.HandlerFunc {
 	}
 }
 
-// TestVerdicts: what the token endpoint says for a minute, and whether that ends
-// the login.
-func TestVerdicts(t *testing.T) {
+// verdict is what the token endpoint answers, and what must come of it.
+type verdict struct {
+	name   string
+	answer http.HandlerFunc
+	login  bool // login_required
+	most   int  // requests in a minute
+}
+
+// verdicts are kinds of trouble, and every recorded error.
+func verdicts(t *testing.T) []verdict {
 	const asJSON = "application/json"
-	type verdict struct {
-		name   string
-		answer http.HandlerFunc
-		login  bool // login_required
-		most   int  // requests in a minute
-	}
 	cases := []verdict{
 		{"invalid_grant", status(400, asJSON, `{"error":"invalid_grant","error_description":"unknown, invalid, or expired refresh token"}`), true, 3},
 		{"invalid_grant, 401", status(401, asJSON, `{"error":"invalid_grant"}`), true, 3},
@@ -306,7 +319,13 @@ func TestVerdicts(t *testing.T) {
 		}
 		cases = append(cases, c)
 	}
-	for _, c := range cases {
+	return cases
+}
+
+// TestVerdicts: what the token endpoint says for a minute, and whether that ends
+// the login.
+func TestVerdicts(t *testing.T) {
+	for _, c := range verdicts(t) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1})}
@@ -468,16 +487,8 @@ func TestHalfAYear(t *testing.T) {
 		}
 		for i, left := range []float64{14, 3, 1} {
 			day(182 - left + 0.1)
-			r.mu.Lock()
-			last := r.told[len(r.told)-1]
-			for _, h := range r.told {
-				if h.Kind == bridge.GrantEnds {
-					last = h
-				}
-			}
-			r.mu.Unlock()
-			if n := r.count(bridge.GrantEnds); n != 3+i || last.Days != int(left) {
-				t.Errorf("%v days before the end: %d warnings, the last %+v", left, n, last)
+			if n := r.count(bridge.GrantEnds); n != 3+i || r.lastWarning().Days != int(left) {
+				t.Errorf("%v days before the end: %d warnings, the last %+v", left, n, r.lastWarning())
 			}
 			if left == 3 { // a restart warns of nothing twice
 				r.stop()
@@ -628,28 +639,34 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// twoAccounts is a rig with two accounts, logged in, each with its own cloud.
+func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*bridge.Chain) {
+	r := newRig(t, http.NotFoundHandler())
+	r.opts.Accounts = nil
+	var clouds []*simulator.Cloud
+	var chains []*bridge.Chain
+	stores := []*memoryTokens{{}, {}}
+	for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
+		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
+		clouds = append(clouds, cloud)
+		chain := bridge.OpenChain(bridge.ChainOptions{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
+			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
+				AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
+		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
+			t.Fatal(err)
+		}
+		chains = append(chains, chain)
+		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud}, Tokens: chain, UserAgent: "test"})
+		r.opts.Accounts = append(r.opts.Accounts, bridge.Account{Name: chain.Name(), Chain: chain, Clients: []*volvo.Client{client}, KeyIDs: []string{chain.Name()}})
+	}
+	return r, clouds, chains
+}
+
 // TestOneAccountFails: a login that Volvo ended touches no other account, and a
 // new one over MQTT brings it back.
 func TestOneAccountFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, http.NotFoundHandler())
-		r.opts.Accounts = nil
-		var clouds []*simulator.Cloud
-		var chains []*bridge.Chain
-		stores := []*memoryTokens{{}, {}}
-		for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
-			cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
-			clouds = append(clouds, cloud)
-			chain := bridge.OpenChain(bridge.ChainOptions{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
-				OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
-					AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
-			if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
-				t.Fatal(err)
-			}
-			chains = append(chains, chain)
-			client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud}, Tokens: chain, UserAgent: "test"})
-			r.opts.Accounts = append(r.opts.Accounts, bridge.Account{Name: chain.Name(), Chain: chain, Clients: []*volvo.Client{client}, KeyIDs: []string{chain.Name()}})
-		}
+		r, clouds, chains := twoAccounts(t)
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(time.Minute)
@@ -682,47 +699,54 @@ func TestOneAccountFails(t *testing.T) {
 		if n := len(clouds[0].Posts()); n != calls {
 			t.Error("a POST without a login")
 		}
-		// Every refusal of the bridge's own commands.
-		for _, c := range []struct{ entity, payload, reason string }{
-			{"login_start", "GO", "invalid"}, {"login_start", `{"value":"PRESS","at":1000000}`, "stale"}, {"login", "hello world", "invalid"},
-		} {
-			if status := r.command("bridge/"+c.entity, c.payload); status["status"] != "refused" || status["reason"] != c.reason || status["advice"] == nil {
-				t.Errorf("%s %s: %v", c.entity, c.payload, status)
-			}
-		}
-		if status := r.command("bridge/login_start", "PRESS"); status["status"] != "succeeded" {
-			t.Fatalf("%v", status)
-		}
-		address, _ := r.document("bridge/login_url/attributes")["url"].(string)
-		if !strings.HasPrefix(address, "https://id/") || r.document("bridge/state")["login_url"] != "ready" || chains[1].State(time.Now()).Address != "" {
-			t.Fatalf("address %q", address)
-		}
-		if status := r.command("bridge/login", agree(t, clouds[0], address)); status["status"] != "succeeded" {
-			t.Fatalf("%v", status)
-		}
-		time.Sleep(10 * time.Second)
-		if s := r.document("bridge/state"); s["login_required"] != "OFF" || s["login_url"] != "none" {
-			t.Errorf("%v", s)
-		}
-		if online, _ := r.broker.Retained(base + "/" + first + "/availability"); online != "online" {
-			t.Errorf("after the login the car is %s", online)
-		}
-		// An address is gone after ten minutes.
-		r.command("bridge/login_start", "PRESS")
-		time.Sleep(11 * time.Minute)
-		if a := r.document("bridge/login_url/attributes"); a["url"] != nil || r.document("bridge/state")["login_url"] != "none" {
-			t.Errorf("%v", a)
-		}
-		var events []string
-		for _, m := range r.broker.Log() {
-			if m.Topic == base+"/bridge/event" {
-				events = append(events, m.Payload)
-			}
-		}
-		if all := strings.Join(events, "\n"); strings.Count(all, `"event_type":"login_required"`) != 1 || strings.Count(all, `"event_type":"logged_in"`) != 1 {
-			t.Errorf("events:\n%s", all)
-		}
+		r.logInOverMQTT(clouds, chains)
 	})
+}
+
+// logInOverMQTT has the first account log in, after some mistakes.
+func (r *rig) logInOverMQTT(clouds []*simulator.Cloud, chains []*bridge.Chain) {
+	r.Helper()
+	first := clouds[0].VINs()[0]
+	// Every refusal of the bridge's own commands.
+	for _, c := range []struct{ entity, payload, reason string }{
+		{"login_start", "GO", "invalid"}, {"login_start", `{"value":"PRESS","at":1000000}`, "stale"}, {"login", "hello world", "invalid"},
+	} {
+		if status := r.command("bridge/"+c.entity, c.payload); status["status"] != "refused" || status["reason"] != c.reason || status["advice"] == nil {
+			r.Errorf("%s %s: %v", c.entity, c.payload, status)
+		}
+	}
+	if status := r.command("bridge/login_start", "PRESS"); status["status"] != "succeeded" {
+		r.Fatalf("%v", status)
+	}
+	address, _ := r.document("bridge/login_url/attributes")["url"].(string)
+	if !strings.HasPrefix(address, "https://id/") || r.document("bridge/state")["login_url"] != "ready" || chains[1].State(time.Now()).Address != "" {
+		r.Fatalf("address %q", address)
+	}
+	if status := r.command("bridge/login", agree(r, clouds[0], address)); status["status"] != "succeeded" {
+		r.Fatalf("%v", status)
+	}
+	time.Sleep(10 * time.Second)
+	if s := r.document("bridge/state"); s["login_required"] != "OFF" || s["login_url"] != "none" {
+		r.Errorf("%v", s)
+	}
+	if online, _ := r.broker.Retained(base + "/" + first + "/availability"); online != "online" {
+		r.Errorf("after the login the car is %s", online)
+	}
+	// An address is gone after ten minutes.
+	r.command("bridge/login_start", "PRESS")
+	time.Sleep(11 * time.Minute)
+	if a := r.document("bridge/login_url/attributes"); a["url"] != nil || r.document("bridge/state")["login_url"] != "none" {
+		r.Errorf("%v", a)
+	}
+	var events []string
+	for _, m := range r.broker.Log() {
+		if m.Topic == base+"/bridge/event" {
+			events = append(events, m.Payload)
+		}
+	}
+	if all := strings.Join(events, "\n"); strings.Count(all, `"event_type":"login_required"`) != 1 || strings.Count(all, `"event_type":"logged_in"`) != 1 {
+		r.Errorf("events:\n%s", all)
+	}
 }
 
 // TestRefusedFreshToken: the API refuses a token, then also the fresh one: that is

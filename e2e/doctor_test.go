@@ -70,36 +70,44 @@ func replace(p *patient, old, with string) {
 	}
 }
 
-// TestDoctorOnBrokenSetups: each names the cause, and behind ">" what to do.
-func TestDoctorOnBrokenSetups(t *testing.T) {
-	passwords := func(p *patient, acl string) {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "passwords")
-		if out, err := exec.Command("mosquitto_passwd", "-b", "-c", file, "volvobridge", "right").CombinedOutput(); err != nil {
-			t.Skipf("mosquitto_passwd: %v %s", err, out)
-		}
-		p.lines = []string{"allow_anonymous false", "password_file " + file}
-		if acl != "" {
-			rules := filepath.Join(dir, "acl")
-			if err := os.WriteFile(rules, []byte(acl), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			p.lines = append(p.lines, "acl_file "+rules)
-		}
+// brokenSetup is a set-up with one thing wrong, and what the doctor must say.
+type brokenSetup struct {
+	name        string
+	breakIt     func(p *patient)
+	found, toDo string
+}
+
+// withPasswords gives the broker a user and, with acl, access rules.
+func withPasswords(t *testing.T, p *patient, acl string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "passwords")
+	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", file, "volvobridge", "right").CombinedOutput(); err != nil {
+		t.Skipf("mosquitto_passwd: %v %s", err, out)
 	}
-	shifted := func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Date", time.Now().Add(-2*time.Hour).UTC().Format(http.TimeFormat))
-			h.ServeHTTP(w, r)
-		})
+	p.lines = []string{"allow_anonymous false", "password_file " + file}
+	if acl == "" {
+		return
 	}
+	rules := filepath.Join(dir, "acl")
+	if err := os.WriteFile(rules, []byte(acl), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.lines = append(p.lines, "acl_file "+rules)
+}
+
+// shifted is a cloud whose clock is two hours behind.
+func shifted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", time.Now().Add(-2*time.Hour).UTC().Format(http.TimeFormat))
+		h.ServeHTTP(w, r)
+	})
+}
+
+func brokenSetups(t *testing.T) []brokenSetup {
 	selfSigned := httptest.NewTLSServer(http.NotFoundHandler())
-	defer selfSigned.Close()
-	for _, c := range []struct {
-		name         string
-		breakIt      func(p *patient)
-		found, to_do string
-	}{
+	t.Cleanup(selfSigned.Close)
+	return []brokenSetup{
 		{"wrong API key", func(p *patient) { replace(p, "simulated-vcc-api-key", "wrong") }, "list of cars: 401", "check volvo.api_key"},
 		{"not logged in", func(p *patient) { p.login = false }, "nobody has logged in yet", "Run volvobridge login"},
 		{"wrong client secret", func(p *patient) {
@@ -117,9 +125,9 @@ func TestDoctorOnBrokenSetups(t *testing.T) {
 				replace(p, p.broker.url(), fmt.Sprintf("mqtt://127.0.0.1:%d", freePort(t)))
 			}
 		}, "nothing listens there", "The key is mqtt.url"},
-		{"broker refuses", func(p *patient) { passwords(p, "") }, "it refuses the user", "Check mqtt.username and mqtt.password"},
+		{"broker refuses", func(p *patient) { withPasswords(t, p, "") }, "it refuses the user", "Check mqtt.username and mqtt.password"},
 		{"no right to publish", func(p *patient) {
-			passwords(p, "user volvobridge\ntopic read volvo/#\ntopic read homeassistant/status\n")
+			withPasswords(t, p, "user volvobridge\ntopic read volvo/#\ntopic read homeassistant/status\n")
 			replace(p, "http:\n", "  username: volvobridge\n  password: right\nhttp:\n")
 		}, "may not publish to volvo/", "access rules"},
 		{"open broker", func(*patient) {}, "anybody who reaches the broker can publish", "allow_anonymous false"},
@@ -159,7 +167,12 @@ func TestDoctorOnBrokenSetups(t *testing.T) {
 				}
 			}
 		}, "others can read data", "chmod -R go= data"},
-	} {
+	}
+}
+
+// TestDoctorOnBrokenSetups: each names the cause, and behind ">" what to do.
+func TestDoctorOnBrokenSetups(t *testing.T) {
+	for _, c := range brokenSetups(t) {
 		t.Run(c.name, func(t *testing.T) {
 			p := healthy(t, c.breakIt)
 			time.Sleep(2 * p.oauth.Life) // an access token that is good yet shows nothing
@@ -171,7 +184,7 @@ func TestDoctorOnBrokenSetups(t *testing.T) {
 				if i+1 < len(lines) && strings.Contains(lines[i+1], "> ") {
 					advice += lines[i+1]
 				}
-				found = found || strings.Contains(line, c.found) && strings.Contains(advice, c.to_do)
+				found = found || strings.Contains(line, c.found) && strings.Contains(advice, c.toDo)
 			}
 			if want := c.name == "open broker"; !found || (code == 0) != want || code == 2 {
 				t.Errorf("exit %d:\n%s", code, out)

@@ -470,12 +470,7 @@ func TestBrokenStores(t *testing.T) {
 			}
 		}
 		requests := cloud.TokenRequests()
-		p := startProgram(t, dir, "run")
-		eventually(t, 5*time.Second, "a start", func() bool { return strings.Contains(p.out.String(), "no connection to the broker") })
-		out := p.out.String()
-		if code, _ := p.terminate(); code != 0 {
-			t.Fatalf("try %d: exit %d:\n%s", i, code, out)
-		}
+		out := startAndStop(t, dir)
 		good := !strings.Contains(out, "login_required")
 		switch {
 		case !both && !good:
@@ -493,6 +488,24 @@ func TestBrokenStores(t *testing.T) {
 	}
 	t.Logf("%d stores with broken bytes: no crash, no wrong token; %d went on with the login, %d asked for one", tries, used, asked)
 
+	othersCanRead(t, dir)
+}
+
+// startAndStop runs the bridge for a moment and returns what it said.
+func startAndStop(t *testing.T, dir string) string {
+	t.Helper()
+	p := startProgram(t, dir, "run")
+	eventually(t, 5*time.Second, "a start", func() bool { return strings.Contains(p.out.String(), "no connection to the broker") })
+	out := p.out.String()
+	if code, _ := p.terminate(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, out)
+	}
+	return out
+}
+
+// othersCanRead: a folder that others can read stops a start.
+func othersCanRead(t *testing.T, dir string) {
+	t.Helper()
 	data := filepath.Join(dir, "data")
 	if err := os.Chmod(data, 0o755); err != nil {
 		t.Fatal(err)
