@@ -253,6 +253,20 @@ func (tr *trouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tr.cloud.ServeHTTP(w, r)
 }
 
+// asked counts the troubled answers.
+func (tr *trouble) asked() int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.answers
+}
+
+// become changes the trouble; nil mends it.
+func (tr *trouble) become(answer http.HandlerFunc) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.answer = answer
+}
+
 func status(code int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -334,28 +348,24 @@ func TestVerdicts(t *testing.T) {
 				defer func() { r.stop() }()
 				r.logIn()
 				time.Sleep(300 * time.Second) // one refresh, so that there is a previous token
-				tr.mu.Lock()
-				tr.answer = c.answer
-				tr.mu.Unlock()
-				for tr.answers == 0 {
+				tr.become(c.answer)
+				for tr.asked() == 0 {
 					time.Sleep(time.Second)
 				}
 				time.Sleep(time.Minute)
 				s := r.chain.State(time.Now())
-				if s.Login != c.login || tr.answers > c.most {
-					t.Errorf("login required: %v, after %d requests: %v", s.Login, tr.answers, s.Fault)
+				if s.Login != c.login || tr.asked() > c.most {
+					t.Errorf("login required: %v, after %d requests: %v", s.Login, tr.asked(), s.Fault)
 				}
-				asked := tr.answers
+				asked := tr.asked()
 				time.Sleep(12 * time.Minute)
-				if c.login && tr.answers != asked {
-					t.Errorf("%d requests after the verdict", tr.answers-asked)
+				if c.login && tr.asked() != asked {
+					t.Errorf("%d requests after the verdict", tr.asked()-asked)
 				}
-				if kept := r.tokens.token; kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+				if kept, _, _ := r.tokens.LoadToken(""); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
 				}
-				tr.mu.Lock()
-				tr.answer = nil
-				tr.mu.Unlock()
+				tr.become(nil)
 				time.Sleep(10 * time.Minute)
 				if r.chain.Usable(time.Now()) == c.login {
 					t.Errorf("afterwards usable: %v", !c.login)
@@ -462,9 +472,8 @@ func TestHalfAYear(t *testing.T) {
 		if ends := r.chain.State(time.Now()).Ends; !ends.Equal(began.Add(182 * 24 * time.Hour)) {
 			t.Errorf("the grant ends %v", ends)
 		}
-		tr.mu.Lock() // a week, but for an hour, without a network
-		tr.answer = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-		tr.mu.Unlock()
+		// A week, but for an hour, without a network.
+		tr.become(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		day(35)
 		s := r.chain.State(time.Now())
 		if s.Login || s.Usable || s.Ends.After(began.Add(37*24*time.Hour)) || s.Ends.Before(began.Add(36*24*time.Hour+23*time.Hour)) {
@@ -474,9 +483,7 @@ func TestHalfAYear(t *testing.T) {
 		if offline := r.count(bridge.GrantEnds); offline != 2 {
 			t.Errorf("%d warnings while offline, want those of 3 days and of 1 day", offline)
 		}
-		tr.mu.Lock()
-		tr.answer = nil
-		tr.mu.Unlock()
+		tr.become(nil)
 		day(37)
 		if s := r.chain.State(time.Now()); !s.Usable || !s.Ends.Equal(began.Add(182*24*time.Hour)) {
 			t.Errorf("back: %+v", s)

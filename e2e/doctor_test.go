@@ -218,9 +218,7 @@ func TestDoctorBundle(t *testing.T) {
 	})
 	spot := o.document("volvo/annas_kombi/location")
 	planted = append(planted, fmt.Sprint(spot["latitude"]), fmt.Sprint(spot["longitude"]))
-	for _, token := range tokensIn(t, tokenFile(t, p.dir)) {
-		planted = append(planted, token)
-	}
+	planted = append(planted, tokensIn(t, tokenFile(t, p.dir))...)
 	out, code := doctor(t, p.dir, "--bundle", "report.json")
 	if code != 0 || !strings.Contains(out, "0 problems") || !strings.Contains(out, "process: running") {
 		t.Errorf("exit %d:\n%s", code, out)

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -181,11 +180,10 @@ func wayCallback(t *testing.T, w *way) {
 
 func wayPaste(t *testing.T, w *way) {
 	write(t, w.dir, oauthConfig(w.url, w.broker.url(), w.redirect, w.listen, ""))
-	p, in, address := loginCommand(t, w.dir)
+	p, in, _ := loginCommand(t, w.dir)
 	fmt.Fprintln(in, w.redirect) // not yet what is wanted
 	eventually(t, 5*time.Second, "a second address", func() bool { return len(addressLine.FindAllString(p.out.String(), -1)) == 2 })
-	address = addressLine.FindAllStringSubmatch(p.out.String(), -1)[1][1]
-	fmt.Fprintln(in, browse(t, address))
+	fmt.Fprintln(in, browse(t, addressLine.FindAllStringSubmatch(p.out.String(), -1)[1][1]))
 	if code := p.wait(5 * time.Second); code != 0 || !strings.Contains(p.out.String(), "no code in this address") {
 		t.Fatalf("exit %d:\n%s", code, p.out)
 	}
@@ -330,7 +328,6 @@ func logInOnce(t testing.TB, dir string) {
 // refreshes tells of token requests as they come and go.
 type refreshes struct {
 	http.Handler
-	mu    sync.Mutex
 	begun chan struct{}
 }
 

@@ -62,7 +62,7 @@ func (d *examiner) host(ctx context.Context, address string) {
 	f.Found = "reached in " + time.Since(started).Round(time.Millisecond).String()
 	d.add(f)
 	if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		skew := time.Now().Sub(there).Round(time.Second)
+		skew := time.Since(there).Round(time.Second)
 		c := bridge.Finding{Area: "clock", What: u.Host, Result: bridge.ResultOK, Found: "within a minute of this machine's"}
 		if skew.Abs() > skewAllowed {
 			c.Result, c.Found = bridge.ResultProblem, "this machine's clock is off by "+skew.String()
