@@ -11,7 +11,8 @@ import (
 
 // account is a Volvo ID: its limits, its plan and how its cloud is.
 type account struct {
-	label   string // in file names and logs
+	label   string // in logs
+	file    string // in file names
 	clients []*volvo.Client
 	chain   *Chain    // nil: test tokens
 	ends    time.Time // of those
@@ -24,19 +25,19 @@ type account struct {
 	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
-	spare       int // calls of a minute that polling leaves to commands
-	flying      int
-	paused      time.Time // after a 429
-	rejected    map[volvo.API]string
-	failures    int
-	failing     map[volvo.Resource]bool // resources of the run of failures
-	lastFault   *volvo.Error
-	probe       time.Time // in an outage: when to try next
-	status      cloudStatus
-	clientFault *volvo.Error // that was logged
-	counted     time.Time    // when the count of calls was saved
-	uncounted   time.Time    // when it must be again
-	listed      bool         // the list of cars was read at least once
+	spare      int // calls of a minute that polling leaves to commands
+	flying     int
+	paused     time.Time // after a 429
+	rejected   map[volvo.API]string
+	failures   int
+	failing    map[volvo.Resource]bool // resources of the run of failures
+	lastFault  *volvo.Error
+	probe      time.Time // in an outage: when to try next
+	status     cloudStatus
+	clientTold bool      // that Volvo refuses the application was logged
+	counted    time.Time // when the count of calls was saved
+	uncounted  time.Time // when it must be again
+	listed     bool      // the list of cars was read at least once
 }
 
 // cloudStatus is what a person wants to know of the cloud.
@@ -63,7 +64,7 @@ const (
 
 func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
 	return &account{
-		label: label, clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
+		label: label, file: cmp.Or(a.File, label), clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
@@ -186,7 +187,12 @@ func (a *account) failed(r volvo.Resource, fault *volvo.Error, now time.Time) {
 // succeeded reports whether that ended an outage.
 func (a *account) succeeded() (recovered bool) {
 	recovered = a.outage()
+	a.answered()
+	return recovered
+}
+
+// answered ends a run of failures: Volvo can be reached.
+func (a *account) answered() {
 	a.failures, a.probe = 0, time.Time{}
 	clear(a.failing)
-	return recovered
 }

@@ -22,7 +22,7 @@ const (
 
 // TokenStore keeps the token of an account; [store.Store] does.
 type TokenStore interface {
-	LoadToken(account string) (t store.Token, ok bool, notes []string)
+	LoadToken(account string) (t store.Token, ok bool, notes []string, err error)
 	SaveToken(account string, t store.Token) error
 }
 
@@ -89,14 +89,18 @@ const (
 	GrantEnds                          // Volvo will end the login soon
 )
 
-// OpenChain reads what the store knows of the account's login.
-func OpenChain(opts ChainOptions) *Chain {
+// OpenChain reads what the store knows of the account's login. It fails if that
+// can't be read: then it must not be replaced.
+func OpenChain(opts ChainOptions) (*Chain, error) {
 	if opts.Secret == nil {
 		opts.Secret = func(string) {}
 	}
 	c := &Chain{opts: opts, wake: make(chan struct{}, 1), end: make(chan struct{}), round: make(chan struct{}),
 		logins: map[string]*login{}, tell: func(Happening) {}}
-	c.token, c.known, c.notes = opts.Store.LoadToken(opts.File)
+	var err error
+	if c.token, c.known, c.notes, err = opts.Store.LoadToken(opts.File); err != nil {
+		return nil, err
+	}
 	c.keepSecret(c.token)
 	now := time.Now()
 	if left := max(c.token.Issued.Add(c.token.Life).Sub(now), -time.Hour); c.known && !c.token.Issued.After(now.Add(time.Minute)) {
@@ -105,7 +109,7 @@ func OpenChain(opts ChainOptions) *Chain {
 	if !c.token.Started.IsZero() {
 		c.renewAt = now // a crash: inside Volvo's grace period the old token still works
 	}
-	return c
+	return c, nil
 }
 
 // jittered is how much of an access token's life is left when it is replaced.
@@ -285,7 +289,9 @@ func (c *Chain) renew(ctx context.Context) {
 			return
 		}
 	}
-	c.backOff(fault)
+	if !c.backOff(fault, used.Refresh) {
+		return // a person logged in meanwhile: this was about the login before
+	}
 	c.endRound(Happening{Kind: Faulted})
 }
 
@@ -370,10 +376,13 @@ func (c *Chain) replace(t store.Token, follows string, then func()) bool {
 	return true
 }
 
-// backOff plans the next try.
-func (c *Chain) backOff(fault *volvo.Error) {
+// backOff plans the next try with a token, if it is still the one.
+func (c *Chain) backOff(fault *volvo.Error, used string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.token.Refresh != used {
+		return false
+	}
 	wait := min(longestWait, firstWait<<min(c.failures, 16))
 	if fault.Kind == volvo.ErrClient {
 		wait = longestWait // Volvo blocks applications that ask wrongly too often
@@ -381,6 +390,7 @@ func (c *Chain) backOff(fault *volvo.Error) {
 	c.failures++
 	wait = max(firstWait, wait/2+rand.N(wait/2+1), min(fault.Wait, longestWait))
 	c.fault, c.retryAt = fault, time.Now().Add(wait)
+	return true
 }
 
 // endRound releases those who wait for a token.

@@ -33,10 +33,20 @@ type memoryTokens struct {
 	fail  error
 }
 
-func (m *memoryTokens) LoadToken(string) (store.Token, bool, []string) {
+func (m *memoryTokens) LoadToken(string) (store.Token, bool, []string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.token, m.token.Refresh != "", nil
+	return m.token, m.token.Refresh != "", nil, nil
+}
+
+// openChain opens one, which can't fail without a disk.
+func openChain(t testing.TB, opts bridge.ChainOptions) *bridge.Chain {
+	t.Helper()
+	c, err := bridge.OpenChain(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (m *memoryTokens) SaveToken(_ string, t store.Token) error {
@@ -68,7 +78,7 @@ func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
 }
 
 func (r *loginRig) start() {
-	r.chain = bridge.OpenChain(bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth()})
+	r.chain = openChain(r, bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -362,7 +372,7 @@ func TestVerdicts(t *testing.T) {
 				if c.login && tr.asked() != asked {
 					t.Errorf("%d requests after the verdict", tr.asked()-asked)
 				}
-				if kept, _, _ := r.tokens.LoadToken(""); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+				if kept, _, _, _ := r.tokens.LoadToken(""); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
 				}
 				tr.become(nil)
@@ -656,7 +666,7 @@ func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*bridge.Chain) {
 	for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
 		clouds = append(clouds, cloud)
-		chain := bridge.OpenChain(bridge.ChainOptions{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
+		chain := openChain(t, bridge.ChainOptions{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
 				AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
 		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
@@ -763,7 +773,7 @@ func TestRefusedFreshToken(t *testing.T) {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, PerMinute: -1, OAuth: simulator.OAuth{Life: time.Hour}})
 		tokens := newLoginRig(t, cloud)
 		r := newRig(t, cloud)
-		chain := bridge.OpenChain(bridge.ChainOptions{Name: "account1", File: "f", Store: tokens.tokens, Scopes: tokens.scopes, OAuth: tokens.oauth()})
+		chain := openChain(t, bridge.ChainOptions{Name: "account1", File: "f", Store: tokens.tokens, Scopes: tokens.scopes, OAuth: tokens.oauth()})
 		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
 			t.Fatal(err)
 		}
@@ -793,6 +803,49 @@ func TestRefusedFreshToken(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if s := r.document("bridge/state"); s["cloud_status"] != "ok" {
 			t.Errorf("mended: %v", s)
+		}
+	})
+}
+
+// TestTestTokenEndsInAnOutage: the network comes back, and the tokens are no
+// longer good: the loop goes on turning.
+func TestTestTokenEndsInAnOutage(t *testing.T) {
+	cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, PerMinute: -1})
+	run(t, cloud, func(r *rig) {
+		if err := cloud.Switch(simulator.Fault{Match: "GET", Kind: "cut"}); err != nil {
+			r.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		cloud.Mend()
+		if err := cloud.Switch(simulator.Fault{Match: "GET", Status: 401, Body: `{"status":401,"error":{"message":"UNAUTHORIZED"}}`}); err != nil {
+			r.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if s := r.document("bridge/state"); s["cloud_status"] != "login_required" || s["login_required"] != "ON" {
+			r.Errorf("%v", s)
+		}
+	})
+}
+
+// TestAddressWithoutState: an address that does not say whose login it is ends
+// none.
+func TestAddressWithoutState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		address := r.chain.Begin().URL
+		for _, pasted := range []string{redirectURL + "?code=x", redirectURL + "?error=invalid_scope"} {
+			if out, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, pasted); err == nil || out.Next != nil || !strings.Contains(err.Error(), "no state") {
+				t.Errorf("%s: %+v %v", pasted, out, err)
+			}
+		}
+		if cloud.TokenRequests() != 0 {
+			t.Error("a token request")
+		}
+		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, address)); err != nil {
+			t.Errorf("the login itself: %v", err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"volvobridge/volvo"
@@ -66,7 +67,13 @@ func (b *Bridge) Examine(ctx context.Context) ([]Finding, error) {
 // within has the loop run f, and waits for it.
 func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 	done := make(chan struct{})
-	run := func(now time.Time) { f(now); close(done) }
+	var taken atomic.Bool // by the loop, or given up
+	run := func(now time.Time) {
+		if taken.CompareAndSwap(false, true) {
+			f(now)
+			close(done)
+		}
+	}
 	select {
 	case b.asked <- run:
 	case <-b.quit:
@@ -80,7 +87,11 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 	case <-b.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():
-		return ctx.Err()
+		if taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-done // it has begun: the caller's variables are in use
+		return nil
 	}
 }
 

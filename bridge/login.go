@@ -75,6 +75,13 @@ func (c *Chain) begin(scopes []string) Address {
 
 const mostLogins = 16 // addresses at a time
 
+// DropLogins makes the addresses that were handed out worthless.
+func (c *Chain) DropLogins() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.logins)
+}
+
 func (c *Chain) dropOldLogins(now time.Time) {
 	for state, l := range c.logins {
 		if !now.Before(l.until) {
@@ -113,7 +120,7 @@ func (c *Chain) take(state string) (*login, bool) {
 
 // pasted is what a person pasted: the address that Volvo sent the browser to, or
 // the code in it.
-type pasted struct{ code, state, problem, description string }
+type pasted struct{ code, state, problem string }
 
 // parsePasted reads an address or a code. It never repeats it: it is a secret.
 func parsePasted(text string, chains []*Chain) (pasted, error) {
@@ -134,8 +141,11 @@ func parsePasted(text string, chains []*Chain) (pasted, error) {
 		return pasted{}, loginErrorf("what was pasted is no address; copy it whole from the browser's address bar")
 	}
 	q := u.Query()
-	p := pasted{q.Get("code"), q.Get("state"), q.Get("error"), q.Get("error_description")}
-	if p.code != "" || p.problem != "" {
+	p := pasted{q.Get("code"), q.Get("state"), q.Get("error")}
+	switch {
+	case (p.code != "" || p.problem != "") && p.state == "":
+		return p, loginErrorf("this address has no state in it, so nobody knows which login it belongs to; copy it whole from the browser's address bar")
+	case p.code != "" || p.problem != "":
 		return p, nil
 	}
 	for _, c := range chains {
@@ -280,6 +290,7 @@ func (c *Chain) adopt(t store.Token, started time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forced = time.Time{}
+	clear(c.logins) // an older address must not take this one's place
 	close(c.round)
 	c.round = make(chan struct{})
 }

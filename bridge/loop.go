@@ -55,6 +55,7 @@ type Bridge struct {
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
+	untold     []map[string]any  // events that wait for a connection
 	clearing   []string          // topics to empty
 	clearAt    time.Time         // when
 	renamed    []string          // levels in topics that cars had before
@@ -294,6 +295,10 @@ func (b *Bridge) publishEverything(now time.Time) {
 		b.publishCar(c, now)
 	}
 	b.retain(b.topic("bridge", "availability"), "online")
+	for _, event := range b.untold {
+		b.tellOwn(event)
+	}
+	b.untold = nil
 	b.checkReady()
 }
 
@@ -415,9 +420,25 @@ func (b *Bridge) tell(topic string, payload map[string]any) {
 	}
 }
 
+const mostUntold = 20
+
+// tellOwn publishes an event of the bridge itself. Without a connection it waits
+// for the next: a warning is given once.
+func (b *Bridge) tellOwn(payload map[string]any) {
+	if b.connected {
+		b.tell(b.topic("bridge", "event"), payload)
+	} else if len(b.untold) < mostUntold {
+		b.untold = append(b.untold, payload)
+	}
+}
+
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {
 	now := time.Now()
+	for _, c := range b.chains() {
+		c.DropLogins()
+	}
+	b.publishStatus(now)
 	b.clearNow()
 	b.retain(b.topic("bridge", "availability"), "offline")
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)

@@ -33,6 +33,8 @@ type Options struct {
 // Account is one Volvo ID with its API keys.
 type Account struct {
 	Name string
+	// File names the account in the store; it must not change. Empty: the name.
+	File string
 	// Clients call the API, one for each API key.
 	Clients []*volvo.Client
 	// KeyIDs tell the keys apart in the store without naming them.

@@ -138,6 +138,8 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 	line := b.log.Debug()
 	event := map[string]any{"account": a.label}
 	switch h.Kind {
+	case Renewed:
+		a.clientTold = false
 	case LoggedIn:
 		a.succeeded()
 		a.plan.Restart(now)
@@ -153,15 +155,15 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 	case Faulted:
 		if fault := a.chain.State(now).Fault; fault != nil {
 			line = b.log.Debug().Err(fault)
-			if fault.Kind == volvo.ErrClient && fault != a.clientFault {
-				a.clientFault = fault
+			if fault.Kind == volvo.ErrClient && !a.clientTold {
+				a.clientTold = true
 				line = b.log.Error().Err(fault).Str("hint", fault.Advice())
 			}
 		}
 	}
 	line.Str("account", a.label).Msg(happenings[h.Kind])
 	if event["event_type"] != nil {
-		b.tell(b.topic("bridge", "event"), event)
+		b.tellOwn(event)
 	}
 }
 

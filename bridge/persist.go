@@ -65,7 +65,7 @@ type countedCalls struct {
 	Calls []time.Time     `json:"calls"` // of the last minute
 }
 
-func quotaFile(a *account) string { return "calls_" + a.label + ".json" }
+func quotaFile(a *account) string { return "calls_" + a.file + ".json" }
 
 func (b *Bridge) loadQuota(a *account) {
 	data := b.opts.Store.Load(quotaFile(a))
@@ -97,7 +97,7 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 
 const quotaEvery = 100 * time.Millisecond
 
-func listFile(a *account) string { return "cars_" + a.label }
+func listFile(a *account) string { return "cars_" + a.file }
 
 // rememberCars keeps the list of an account's cars, so that a start in an outage
 // has them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,6 +171,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if _, rejected := a.rejected[key.Resource.API()]; rejected && key.Resource.Known() {
 		b.tryDone(a, key)
 		a.plan.Done(key, now, schedule.Unsupported)
+		a.answered() // a probe of it would come out again and again
 		return true
 	}
 	a.count(apiKey, now, false)
@@ -312,6 +314,7 @@ func (b *Bridge) sortFault(r result, fault *volvo.Error, now time.Time) schedule
 		return schedule.Postponed
 	case volvo.ErrLogin:
 		a.reject(r.key.Resource, fault)
+		a.answered()
 		return schedule.Unsupported
 	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
 		a.failures = 0
@@ -361,8 +364,13 @@ func (b *Bridge) listCars(a *account, vins []string, now time.Time) {
 	listed := map[string]bool{}
 	for _, vin := range vins {
 		listed[strings.ToUpper(vin)] = true
-		if len(a.wanted) == 0 && b.car(vin) == nil {
+		if len(a.wanted) > 0 {
+			continue
+		}
+		if c := b.car(vin); c == nil {
 			b.addCar(a, vin, "", now)
+		} else if c.account != a && len(c.account.wanted) == 0 && !c.missing.IsZero() {
+			b.moveCar(c, a, now)
 		}
 	}
 	for _, c := range a.cars {
@@ -378,6 +386,17 @@ func (b *Bridge) listCars(a *account, vins []string, now time.Time) {
 		b.checkAvailability(c, now)
 	}
 	b.rememberCars(a)
+}
+
+// moveCar gives a car that its account no longer lists to the one that does.
+func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
+	from := c.account
+	from.cars = slices.DeleteFunc(from.cars, func(x *car) bool { return x == c })
+	from.plan.Remove(c.vin)
+	b.rememberCars(from)
+	c.account, c.missing, c.gone = to, time.Time{}, false
+	to.cars = append(to.cars, c)
+	to.plan.Add(c.vin, volvo.Resources(), now)
 }
 
 func (b *Bridge) car(vin string) *car {

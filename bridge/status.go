@@ -174,7 +174,7 @@ func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
 	}
 	line.Str("account", a.label).Msg("cloud status: " + string(a.status))
 	if event != "" {
-		b.tell(b.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
+		b.tellOwn(map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
 	}
 }
 

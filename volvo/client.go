@@ -151,7 +151,8 @@ func (c *Client) get(ctx context.Context, op string, api API, path string) ([]by
 
 // do sends one request and returns the body of a 200.
 func (c *Client) do(ctx context.Context, op string, api API, method, path string, payload []byte) ([]byte, error) {
-	token, err := c.opts.Tokens.Token(ctx, api)
+	post := method == http.MethodPost
+	token, err := c.token(ctx, api, post)
 	if err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
@@ -161,7 +162,6 @@ func (c *Client) do(ctx context.Context, op string, api API, method, path string
 		unsent.NotSent = true
 		return nil, &unsent
 	}
-	post := method == http.MethodPost
 	var connecting, connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { connecting.Store(true) },
@@ -182,6 +182,18 @@ func (c *Client) do(ctx context.Context, op string, api API, method, path string
 	}
 	defer resp.Body.Close()
 	return c.answer(op, api, token, post, resp)
+}
+
+const commandTokenWait = 10 * time.Second
+
+// token waits for a token, for a command not long: it would be late.
+func (c *Client) token(ctx context.Context, api API, command bool) (string, error) {
+	if command {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, commandTokenWait)
+		defer cancel()
+	}
+	return c.opts.Tokens.Token(ctx, api)
 }
 
 func (c *Client) header(req *http.Request, token string) {

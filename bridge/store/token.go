@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,18 +74,21 @@ func (s *Store) SaveToken(account string, t Token) error {
 }
 
 // LoadToken reads the token of an account, from the copy if the file is broken.
-// What is broken is set aside; notes name it. Without a file there is no token.
-func (s *Store) LoadToken(account string) (t Token, ok bool, notes []string) {
+// What is broken is set aside; notes name it. Without a file there is no token. A
+// file that can't be read, as one of another user, is an error: it may be good.
+func (s *Store) LoadToken(account string) (t Token, ok bool, notes []string, err error) {
 	for _, name := range []string{tokenFile(account), tokenCopy(account)} {
 		t, err := s.readToken(name)
-		if err == nil {
-			return t, true, notes
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case err == nil:
+			return t, true, notes, nil
+		case errors.Is(err, errBroken):
 			notes = append(notes, s.SetAside(name))
+		case !errors.Is(err, fs.ErrNotExist):
+			return Token{}, false, notes, fmt.Errorf("store: the login can't be read: %w; give the files of the folder to the user that runs the bridge", err)
 		}
 	}
-	return Token{}, false, notes
+	return Token{}, false, notes, nil
 }
 
 func (s *Store) readToken(name string) (Token, error) {

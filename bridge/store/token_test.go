@@ -21,7 +21,7 @@ func TestTokenSurvivesAndIsPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, notes := s.LoadToken("a"); ok || notes != nil {
+	if _, ok, notes, err := s.LoadToken("a"); ok || notes != nil || err != nil {
 		t.Fatal("a token out of nothing")
 	}
 	for _, refresh := range []string{"one", "two"} {
@@ -29,7 +29,7 @@ func TestTokenSurvivesAndIsPrivate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, ok, _ := s.LoadToken("a"); !ok || got.Refresh != "two" || got.Previous != "before-two" || got.Life != 299*time.Second {
+	if got, ok, _, _ := s.LoadToken("a"); !ok || got.Refresh != "two" || got.Previous != "before-two" || got.Life != 299*time.Second {
 		t.Errorf("%+v", got)
 	}
 	if err := s.Close(); err != nil {
@@ -85,7 +85,7 @@ func TestFlippedBytes(t *testing.T) {
 		if s, err = Open(dir); err != nil {
 			t.Fatal(err)
 		}
-		got, ok, notes := s.LoadToken("a")
+		got, ok, notes, _ := s.LoadToken("a")
 		switch {
 		case ok && got.Refresh != "good":
 			t.Fatalf("try %d: a wrong token: %+v", i, got)
@@ -129,7 +129,24 @@ func TestPutOnADiskThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if got, ok, _ := s.LoadToken("a"); !ok || got.Refresh != "new" {
+	if got, ok, _, _ := s.LoadToken("a"); !ok || got.Refresh != "new" {
 		t.Errorf("%+v %v", got, ok)
+	}
+}
+
+// TestTokenOfAnotherUser: what can't be read may be good, so it stays.
+func TestTokenOfAnotherUser(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// A folder in its place can't be read by anybody, root included.
+	if err := os.Mkdir(filepath.Join(dir, tokenFile("a")), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, notes, err := s.LoadToken("a"); err == nil || len(notes) > 0 || !strings.Contains(err.Error(), "can't be read") {
+		t.Errorf("%v %v", notes, err)
 	}
 }

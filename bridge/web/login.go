@@ -56,7 +56,7 @@ input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.5rem 0
 {{if .Lost}}<p>Volvo did not grant:</p><ul>{{range .Lost}}<li>{{.}}</li>{{end}}</ul>{{end}}</div>{{end}}{{end}}
 {{range .Accounts}}<div class="box"><p><strong>{{.Name}}</strong>: {{.State}}</p>
 <form method="post" action="/login"><input type="hidden" name="account" value="{{.Name}}"><button>{{if .Required}}Log in{{else}}Log in again{{end}}</button></form></div>
-{{else}}<div class="box">Test tokens are used (volvo.access_token): there is nothing to log in to.</div>{{end}}
+{{else}}{{if not .Bare}}<div class="box">Test tokens are used (volvo.access_token): there is nothing to log in to.</div>{{end}}{{end}}
 {{if .Accounts}}<div class="box"><form method="post" action="/login/paste" autocomplete="off">
 <label for="pasted">If the browser ends on a page that it can't open, paste the address of that page here:</label>
 <input id="pasted" name="pasted" placeholder="{{.Example}}"><button>Finish</button></form></div>{{end}}
@@ -66,31 +66,37 @@ type loginView struct {
 	Accounts []LoginAccount
 	Outcome  *LoginOutcome
 	Problem  string
-	Example  string
+	// Bare: who looks may not know the password, so no account is shown.
+	Bare    bool
+	Example string
 }
 
 // loginPages adds the pages of the login.
 func loginPages(mux *http.ServeMux, l Login, password string) {
 	show := func(w http.ResponseWriter, status int, v loginView) {
-		v.Accounts, v.Example = l.Accounts(), "http://localhost:8099/oauth/callback?code=..."
+		if !v.Bare {
+			v.Accounts, v.Example = l.Accounts(), "http://localhost:8099/oauth/callback?code=..."
+		}
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer") // the address may hold a code
+		// The address may hold a code, so it goes nowhere else; with no-referrer a form
+		// would be posted without its origin, and turned away.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.WriteHeader(status)
 		_ = loginPage.Execute(w, v) // the browser may have left
 	}
-	finish := func(w http.ResponseWriter, r *http.Request, pasted string) {
+	finish := func(w http.ResponseWriter, r *http.Request, pasted string, bare bool) {
 		out, err := l.Finish(r.Context(), pasted)
 		if fault, ok := errors.AsType[*volvo.Error](err); ok {
-			show(w, http.StatusBadGateway, loginView{Problem: strings.TrimSuffix(fault.Advice(), ".")})
+			show(w, http.StatusBadGateway, loginView{Bare: bare, Problem: strings.TrimSuffix(fault.Advice(), ".")})
 			return
 		} else if err != nil {
-			show(w, http.StatusBadRequest, loginView{Problem: err.Error()})
+			show(w, http.StatusBadRequest, loginView{Bare: bare, Problem: err.Error()})
 			return
 		}
-		show(w, http.StatusOK, loginView{Outcome: &out})
+		show(w, http.StatusOK, loginView{Bare: bare, Outcome: &out})
 	}
 	own := guard(password)
 	mux.HandleFunc("GET /login", own(func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, loginView{}) }))
@@ -102,10 +108,12 @@ func loginPages(mux *http.ServeMux, l Login, password string) {
 		}
 		http.Redirect(w, r, address, http.StatusSeeOther)
 	}))
-	mux.HandleFunc("POST /login/paste", own(func(w http.ResponseWriter, r *http.Request) { finish(w, r, r.PostFormValue("pasted")) }))
+	mux.HandleFunc("POST /login/paste", own(func(w http.ResponseWriter, r *http.Request) { finish(w, r, r.PostFormValue("pasted"), false) }))
 	// Volvo sends the browser here. The state in the address, that only we and Volvo
 	// know, is what lets it in.
-	mux.HandleFunc("GET /oauth/callback", func(w http.ResponseWriter, r *http.Request) { finish(w, r, "http://"+r.Host+r.URL.RequestURI()) })
+	mux.HandleFunc("GET /oauth/callback", func(w http.ResponseWriter, r *http.Request) {
+		finish(w, r, "http://"+r.Host+r.URL.RequestURI(), password != "")
+	})
 }
 
 // guard asks for the password, if there is one.

@@ -5,16 +5,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"volvobridge/bridge"
 	"volvobridge/volvo"
 )
 
 // openChains opens the login of each account; nil for one with test tokens.
-func openChains(cfg Config, st bridge.TokenStore, secret func(string)) []*bridge.Chain {
+func openChains(cfg Config, st bridge.TokenStore, secret func(string)) ([]*bridge.Chain, error) {
 	list := cfg.accountList()
 	chains := make([]*bridge.Chain, len(list))
-	same := map[string]int{}
+	files := accountFiles(cfg)
 	for i, a := range list {
 		if !a.oauth() {
 			continue
@@ -23,16 +25,43 @@ func openChains(cfg Config, st bridge.TokenStore, secret func(string)) []*bridge
 		if len(scopes) == 0 {
 			scopes = bridge.Scopes(cfg.Commands.Allow)
 		}
-		// By the application, not by the place in the list: lists are reordered.
-		file := shortHash(a.ClientID)
-		if same[file]++; same[file] > 1 {
-			file += fmt.Sprint("_", same[file])
-		}
-		chains[i] = bridge.OpenChain(bridge.ChainOptions{Name: accountName(i), File: file, Store: st, Scopes: scopes, Secret: secret,
+		chain, err := bridge.OpenChain(bridge.ChainOptions{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret,
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
 				AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})})
+		if err != nil {
+			return nil, err
+		}
+		chains[i] = chain
 	}
-	return chains
+	return chains, nil
+}
+
+// accountFiles names each account in the store by what is its own, not by its
+// place in the list: lists are reordered. Accounts that share an application are
+// told apart by their cars.
+func accountFiles(cfg Config) []string {
+	list := cfg.accountList()
+	own := func(a VolvoConfig) string {
+		if a.oauth() {
+			return a.ClientID
+		}
+		return strings.Join(a.keys(), " ")
+	}
+	shared := map[string]int{}
+	for _, a := range list {
+		shared[own(a)]++
+	}
+	files := make([]string, len(list))
+	for i, a := range list {
+		id := own(a)
+		if shared[id] > 1 {
+			for _, v := range slices.SortedFunc(slices.Values(a.Vehicles), func(x, y VehicleConfig) int { return strings.Compare(x.VIN, y.VIN) }) {
+				id += " " + strings.ToUpper(v.VIN)
+			}
+		}
+		files[i] = shortHash(id)
+	}
+	return files
 }
 
 func accountName(i int) string { return fmt.Sprint("account", i+1) }
@@ -53,9 +82,10 @@ func transport() *http.Transport {
 // share connections and tokens.
 func accounts(cfg Config, chains []*bridge.Chain) []bridge.Account {
 	v, _ := buildVersion()
+	files := accountFiles(cfg)
 	var all []bridge.Account
 	for i, c := range cfg.accountList() {
-		a := bridge.Account{Name: accountName(i), Chain: chains[i]}
+		a := bridge.Account{Name: accountName(i), File: files[i], Chain: chains[i]}
 		var tokens volvo.TokenSource = a.Chain
 		if a.Chain == nil {
 			tokens = volvo.NewStaticTokens(c.AccessToken)

@@ -61,6 +61,7 @@ func TestProblemsWithLines(t *testing.T) {
 		{"no key", "volvo: {access_token: t}\n", "line 1: volvo.api_key: is missing"},
 		{"no token", "volvo: {api_key: k}\n", "volvo.client_id: is missing"},
 		{"no secret", "volvo: {api_key: k, client_id: c}\n", "volvo.client_secret: is missing"},
+		{"accounts that are the same", "accounts:\n  - {api_key: k, client_id: c, client_secret: s}\n  - {api_key: k, client_id: c, client_secret: s}\n", "list the vehicles of each"},
 		{"second account", "accounts:\n  - {api_key: k, access_token: t}\n  - {client_id: c, client_secret: s}\n", "line 3: accounts[1].api_key: is missing"},
 		{"scope", "volvo: {api_key: k, access_token: t, scopes: ['a b']}\n", "is no scope"},
 		{"both keys", "volvo: {api_key: k, api_keys: [a], access_token: t}\n", "keep one of the two"},

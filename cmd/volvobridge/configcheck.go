@@ -65,6 +65,12 @@ func (s *source) checkAccounts(cfg *Config) {
 			break
 		}
 	}
+	files := accountFiles(*cfg)
+	for i, file := range files {
+		if slices.Contains(files[:i], file) {
+			s.wrong(fmt.Sprintf("accounts[%d]", i), "can't be told from another account of the same application; list the vehicles of each")
+		}
+	}
 	seen := vehicleNames{vins: map[string]bool{}, slugs: map[string]bool{}}
 	accounts := cfg.accounts()
 	for _, key := range slices.Sorted(maps.Keys(accounts)) {

@@ -136,7 +136,8 @@ func callBridge(ctx context.Context, cfg Config, method, path string, form url.V
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	switch {
-	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED),
+		errors.Is(err, syscall.EINVAL): // a path that is too long for a socket: the lock tells whether one runs
 		return errNoBridge
 	case err != nil:
 		return err

@@ -58,8 +58,11 @@ func carViews(ctx context.Context, cfg Config, args []string) ([]bridge.CarView,
 		if openErr != nil {
 			return nil, openErr
 		}
-		redact := newRedactor(nil)
-		views, err = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), redact, nil, openChains(cfg, st, redact.secret)))
+		chains, openErr := openChains(cfg, st, nil)
+		if openErr != nil {
+			return nil, errors.Join(openErr, st.Close())
+		}
+		views, err = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), newRedactor(nil), nil, chains))
 		err = errors.Join(err, st.Close())
 	}
 	if err != nil {

@@ -76,7 +76,11 @@ func demo(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	redact := newRedactor(stderr)
 	log := newLog(cfg.Log, redact).Level(zerolog.WarnLevel)
 	tellSecrets(cfg, redact)
-	b := bridge.New(bridgeOptions(cfg, st, log, redact, nil, openChains(cfg, st, redact.secret)))
+	chains, err := openChains(cfg, st, redact.token)
+	if err != nil {
+		return err
+	}
+	b := bridge.New(bridgeOptions(cfg, st, log, redact, nil, chains))
 	fmt.Fprint(stdout, demoHelp(cfg, brokerListener.Addr().String()))
 	shown := make(chan struct{})
 	go func() {

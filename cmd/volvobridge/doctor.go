@@ -115,7 +115,12 @@ func (d *examiner) bridge(ctx context.Context) {
 		return
 	}
 	d.add(storeFinding(st, d.cfg))
-	chains := openChains(d.cfg, st, d.redact.secret)
+	chains, err := openChains(d.cfg, st, d.redact.token)
+	if err != nil {
+		d.add(bridge.Finding{Area: "store", What: "login", Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "The bridge does not start like this."})
+		_ = st.Close() // nothing was written
+		return
+	}
 	opts := bridgeOptions(d.cfg, st, zerolog.Nop(), d.redact, nil, chains)
 	for _, c := range chains {
 		if c == nil {

@@ -61,7 +61,11 @@ func forget(ctx context.Context, cfg Config, car string) (bridge.Forgotten, erro
 		return forgotten, err
 	}
 	redact := newRedactor(nil)
-	opts := bridgeOptions(cfg, st, zerolog.Nop(), redact, tlsCfg, openChains(cfg, st, redact.secret))
+	chains, err := openChains(cfg, st, nil)
+	if err != nil {
+		return forgotten, errors.Join(err, st.Close())
+	}
+	opts := bridgeOptions(cfg, st, zerolog.Nop(), redact, tlsCfg, chains)
 	forgotten, err = bridge.ForgetAlone(ctx, opts, car)
 	return forgotten, errors.Join(err, st.Close())
 }

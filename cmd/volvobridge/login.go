@@ -74,7 +74,11 @@ func logIn(ctx context.Context, cfg Config, account string, p prompt) error {
 			return err
 		}
 		defer st.Close()
-		l = localLogins{openChains(cfg, st, nil)}
+		chains, err := openChains(cfg, st, nil)
+		if err != nil {
+			return err
+		}
+		l = localLogins{chains}
 		if states, err = l.accounts(ctx); err != nil {
 			return err
 		}
@@ -234,7 +238,15 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 		hosts = []string{"127.0.0.1", "::1"}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+u.Path, func(w http.ResponseWriter, r *http.Request) {
+	path := cmp.Or(u.Path, "/")
+	if strings.HasSuffix(path, "/") {
+		path += "{$}"
+	}
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); q.Get("code") == "" && q.Get("error") == "" {
+			http.Error(w, "this page is for Volvo's answer to a login", http.StatusNotFound)
+			return
+		}
 		outcome, err := s.finish(ctx, "http://"+r.Host+r.URL.RequestURI())
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")

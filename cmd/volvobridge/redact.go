@@ -16,6 +16,7 @@ type redactor struct {
 
 	mu      sync.RWMutex
 	secrets [][]byte // longest first: one may hold another
+	tokens  [][]byte // the last ones
 }
 
 const minSecret = 4 // shorter texts would mask half the log
@@ -47,6 +48,21 @@ func (r *redactor) secret(s string) {
 	slices.SortFunc(r.secrets, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
 }
 
+const mostTokens = 100
+
+// token adds a text that is soon replaced by another: only the last ones are kept.
+func (r *redactor) token(s string) {
+	if len(s) < minSecret {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.tokens, func(known []byte) bool { return string(known) == s }) {
+		return
+	}
+	r.tokens = append(r.tokens[max(0, len(r.tokens)-mostTokens+1):], []byte(s))
+}
+
 // Write masks one line and passes it on. It reports the length that it was given.
 func (r *redactor) Write(line []byte) (int, error) {
 	if _, err := r.out.Write(r.redact(line)); err != nil {
@@ -59,7 +75,7 @@ func (r *redactor) redact(line []byte) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	masked := line
-	for _, s := range r.secrets {
+	for _, s := range slices.Concat(r.secrets, r.tokens) {
 		masked = bytes.ReplaceAll(masked, s, mask)
 	}
 	masked = jwtLike.ReplaceAll(masked, mask)

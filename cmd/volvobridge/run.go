@@ -55,12 +55,15 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	for _, aside := range st.Notes() {
 		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
 	}
+	chains, err := openChains(cfg, st, redact.token)
+	if err != nil {
+		return &exitError{exitFailure, errors.Join(err, st.Close())}
+	}
 	stopBroker, err := embed(&cfg.MQTT)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
 	defer stopBroker()
-	chains := openChains(cfg, st, redact.secret)
 	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg, chains))
 	logins := localLogins{chains}
 	stop, err := serve(cfg.HTTP, b, logins, log)
