@@ -147,7 +147,7 @@ func (a *account) advice(now time.Time) string {
 	if a.chain != nil {
 		switch s := a.chain.State(now); {
 		case s.Login:
-			return "Log in: " + s.Why + ". Press login_start and open the address in the attributes of login_url, or run volvobridge login; values follow at once."
+			return "Log in: " + s.Why + ". Press \"New login\" of the device Volvo bridge in Home Assistant, open /login of the bridge's web page, or run volvobridge login; values follow at once."
 		case !s.Usable && s.Fault != nil:
 			return s.Fault.Advice()
 		}

@@ -62,6 +62,7 @@ type Chain struct {
 	retryAt  time.Time
 	round    chan struct{} // closed at the end of a refresh
 	logins   map[string]*login
+	begun    int // logins
 	tell     func(Happening)
 	notes    []string
 }

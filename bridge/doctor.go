@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -51,12 +52,24 @@ type examination struct {
 	with     func(ctx context.Context, f func(now time.Time)) error
 	save     func(a *account, now time.Time)
 	findings []Finding
+	// recent returns an answer that the bridge got lately, and its age.
+	recent func(vin string, r volvo.Resource, now time.Time) (volvo.Readings, time.Duration, bool)
 }
+
+// recently: an answer that young is not asked for again.
+const recently = 10 * time.Minute
 
 // Examine looks at every account, its login, its quota, and every resource of
 // every car, while the bridge runs.
 func (b *Bridge) Examine(ctx context.Context) ([]Finding, error) {
 	x := &examination{secret: b.opts.Secret, save: b.saveQuota, with: b.within}
+	x.recent = func(vin string, r volvo.Resource, now time.Time) (volvo.Readings, time.Duration, bool) {
+		c := b.car(vin)
+		if c == nil || c.Snapshot[r] == nil || now.Sub(c.Snapshot[r].Fetched) > recently || c.Snapshot[r].Fetched.After(now) {
+			return nil, 0, false
+		}
+		return c.Snapshot[r].Readings, now.Sub(c.Snapshot[r].Fetched), true
+	}
 	if err := b.within(ctx, func(time.Time) { x.accounts = b.accounts }); err != nil {
 		return nil, err
 	}
@@ -162,7 +175,7 @@ func (x *examination) login(ctx context.Context, a *account) bool {
 	now := time.Now()
 	switch {
 	case s.Login:
-		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or press login_start in Home Assistant."
+		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or press \"New login\" of the device Volvo bridge in Home Assistant."
 	case !s.Usable && s.Fault != nil:
 		f.Result, f.Found, f.Advice = ResultProblem, s.Fault.Error(), s.Fault.Advice()
 	case !s.Usable:
@@ -197,7 +210,7 @@ func (x *examination) call(ctx context.Context, a *account, do func(*volvo.Clien
 			if key, free = a.quota.Pick(now, true); !free {
 				return
 			}
-			if wait = max(a.calls.Wait(now, 0), a.paused.Sub(now)); wait <= 0 {
+			if wait = max(a.polls.Wait(now, 0), a.paused.Sub(now)); wait <= 0 {
 				a.count(key, now, false)
 				x.save(a, now)
 			}
@@ -266,6 +279,9 @@ func containsFold(list []string, s string) bool {
 // car reads every resource of a car.
 func (x *examination) car(ctx context.Context, a *account, area, vin string) error {
 	for _, r := range volvo.Resources() {
+		if x.known(ctx, area, vin, r) {
+			continue
+		}
 		var readings volvo.Readings
 		err := x.call(ctx, a, func(c *volvo.Client) (err error) {
 			readings, err = c.Read(ctx, vin, r)
@@ -283,6 +299,20 @@ func (x *examination) car(ctx context.Context, a *account, area, vin string) err
 	return nil
 }
 
+// known finds a resource that the running bridge has read lately.
+func (x *examination) known(ctx context.Context, area, vin string, r volvo.Resource) (found bool) {
+	if x.recent == nil {
+		return false
+	}
+	_ = x.with(ctx, func(now time.Time) { // a bridge that stops knows nothing
+		readings, age, ok := x.recent(vin, r, now)
+		if found = ok; ok {
+			x.add(Finding{Area: area, What: string(r), Result: ResultOK, Found: fmt.Sprintf("%d fields, read %s ago", len(readings), age.Round(time.Second)), Fields: shapes(r, readings)})
+		}
+	})
+	return found
+}
+
 // failure sorts a call that failed: what the car does not offer is no problem.
 func failure(f Finding, err error) Finding {
 	f.Result, f.Found = ResultProblem, err.Error()
@@ -292,6 +322,9 @@ func failure(f Finding, err error) Finding {
 		return f
 	}
 	f.Found, f.Advice = strings.TrimPrefix(fault.Error(), fault.Op+": "), fault.Advice()
+	if fault.Kind == volvo.ErrOutage && fault.Status == http.StatusUnauthorized {
+		f.Found = "401: " + fault.Text()
+	}
 	switch fault.Kind {
 	case volvo.ErrUnsupported:
 		f.Result, f.Found, f.Advice = ResultOK, "not offered for this car", ""

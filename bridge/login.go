@@ -22,7 +22,8 @@ const loginFor = 10 * time.Minute
 type login struct {
 	state, verifier, address string
 	scopes                   []string
-	made, until              time.Time
+	number                   int // of the logins that were begun
+	until                    time.Time
 }
 
 // Address is where a person logs in.
@@ -48,11 +49,25 @@ type LoginOutcome struct {
 
 // LoginError is a login that failed because of what a person can mend. Its text
 // says how.
-type LoginError struct{ text string }
+type LoginError struct {
+	text string
+	// Spent: the address is used up, the next try needs a new one.
+	Spent bool
+}
 
 func (e *LoginError) Error() string { return e.text }
 
-func loginErrorf(format string, args ...any) error { return &LoginError{fmt.Sprintf(format, args...)} }
+func loginErrorf(format string, args ...any) error {
+	return &LoginError{text: fmt.Sprintf(format, args...)}
+}
+
+// spent tells that the address of the login is used up.
+func spent(err error) error {
+	if e, ok := errors.AsType[*LoginError](err); ok {
+		e.Spent = true
+	}
+	return err
+}
 
 // Begin makes a new address to log in at, good for ten minutes and one login.
 func (c *Chain) Begin() Address { return c.begin(c.opts.Scopes) }
@@ -61,11 +76,13 @@ func (c *Chain) begin(scopes []string) Address {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	now := time.Now()
-	l := &login{state: base64.RawURLEncoding.EncodeToString(raw), verifier: volvo.Verifier(), scopes: scopes, made: now, until: now.Add(loginFor)}
+	l := &login{state: base64.RawURLEncoding.EncodeToString(raw), verifier: volvo.Verifier(), scopes: scopes, until: now.Add(loginFor)}
 	l.address = c.opts.OAuth.Address(l.state, l.verifier, scopes)
 	c.opts.Secret(l.verifier)
 	c.mu.Lock()
 	c.dropOldLogins(now)
+	c.begun++
+	l.number = c.begun
 	c.logins[l.state] = l
 	tell := c.tell
 	c.mu.Unlock()
@@ -91,7 +108,7 @@ func (c *Chain) dropOldLogins(now time.Time) {
 	for len(c.logins) >= mostLogins {
 		oldest := ""
 		for state, l := range c.logins {
-			if oldest == "" || l.made.Before(c.logins[oldest].made) {
+			if oldest == "" || l.number < c.logins[oldest].number {
 				oldest = state
 			}
 		}
@@ -102,7 +119,7 @@ func (c *Chain) dropOldLogins(now time.Time) {
 func (c *Chain) newestLogin(now time.Time) *login {
 	var newest *login
 	for _, l := range c.logins {
-		if now.Before(l.until) && (newest == nil || l.made.After(newest.made)) {
+		if now.Before(l.until) && (newest == nil || l.number > newest.number) {
 			newest = l
 		}
 	}
@@ -120,7 +137,10 @@ func (c *Chain) take(state string) (*login, bool) {
 
 // pasted is what a person pasted: the address that Volvo sent the browser to, or
 // the code in it.
-type pasted struct{ code, state, problem string }
+type pasted struct{ code, state, problem, host string }
+
+// shortestCode: what is shorter is a word that somebody typed.
+const shortestCode = 16
 
 // parsePasted reads an address or a code. It never repeats it: it is a secret.
 func parsePasted(text string, chains []*Chain) (pasted, error) {
@@ -131,6 +151,9 @@ func parsePasted(text string, chains []*Chain) (pasted, error) {
 	case strings.ContainsAny(text, " \t\r\n"):
 		return pasted{}, loginErrorf("what was pasted has spaces in it; paste the address of the page that the browser ended on, and nothing else")
 	case !strings.Contains(text, "://") && !strings.ContainsAny(text, "?=&/"):
+		if len(text) < shortestCode {
+			return pasted{}, loginErrorf("this is neither an address nor a code; paste the whole address of the page that the browser ended on")
+		}
 		return pasted{code: text}, nil
 	}
 	if !strings.Contains(text, "?") && strings.Contains(text, "code=") { // only the query
@@ -141,7 +164,7 @@ func parsePasted(text string, chains []*Chain) (pasted, error) {
 		return pasted{}, loginErrorf("what was pasted is no address; copy it whole from the browser's address bar")
 	}
 	q := u.Query()
-	p := pasted{q.Get("code"), q.Get("state"), q.Get("error")}
+	p := pasted{q.Get("code"), q.Get("state"), q.Get("error"), u.Host}
 	switch {
 	case (p.code != "" || p.problem != "") && p.state == "":
 		return p, loginErrorf("this address has no state in it, so nobody knows which login it belongs to; copy it whole from the browser's address bar")
@@ -172,10 +195,13 @@ func FinishLogin(ctx context.Context, chains []*Chain, text string) (LoginOutcom
 	}
 	out := LoginOutcome{Account: c.opts.Name}
 	if p.problem != "" {
-		return c.refused(l, p)
+		out, err := c.refused(l, p)
+		return out, spent(err)
 	}
 	out.Lost, err = c.exchange(ctx, l, p.code)
-	out.Done = err == nil
+	if out.Done = err == nil; p.state != "" {
+		err = spent(err)
+	}
 	return out, err
 }
 
@@ -185,6 +211,9 @@ func findLogin(chains []*Chain, p pasted) (*Chain, *login, error) {
 			if l, ok := c.take(p.state); ok {
 				return c, l, nil
 			}
+		}
+		if strange(p.host, chains) {
+			return nil, nil, loginErrorf("this is another page's address; the one that the browser ends on after the login begins with %s", chains[0].opts.OAuth.RedirectURL())
 		}
 		return nil, nil, loginErrorf("this address belongs to no login that was begun here in the last 10 minutes, or was used already; begin again, and use the newest address")
 	}
@@ -205,8 +234,17 @@ func findLogin(chains []*Chain, p pasted) (*Chain, *login, error) {
 	if newest == nil {
 		return nil, nil, loginErrorf("no login was begun in the last 10 minutes; make a new address first")
 	}
-	chain.take(newest.state)
-	return chain, newest, nil
+	return chain, newest, nil // a code that Volvo refuses leaves it to the whole address
+}
+
+// strange reports whether no account's logins end on a host.
+func strange(host string, chains []*Chain) bool {
+	for _, c := range chains {
+		if u, err := url.Parse(c.opts.OAuth.RedirectURL()); err == nil && (u.Host == host || host == "") {
+			return false
+		}
+	}
+	return true
 }
 
 // refused takes an error that Volvo's page sent back.

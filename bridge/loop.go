@@ -95,7 +95,7 @@ func (b *Bridge) Healthy() error {
 // Ready returns an error until the broker is connected and every car published.
 func (b *Bridge) Ready() error {
 	if !b.ready.Load() {
-		return errors.New("not connected to the broker, or a car was not published yet")
+		return errors.New("not connected to the broker, or a car was not published yet, as without a login")
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func newWorld(t *testing.T, h *hass) *world {
 // mosquittoOn starts a broker on a port, with a password if there is one.
 func mosquittoOn(t testing.TB, port int, user, password string, more ...string) *mosquitto {
 	t.Helper()
-	lines := append([]string{fmt.Sprintf("listener %d 127.0.0.1", port)}, more...)
+	lines := more
 	if user != "" {
 		file := filepath.Join(t.TempDir(), "passwords")
 		if out, err := runProgram("mosquitto_passwd", "-b", "-c", file, user, password); err != nil {
@@ -86,9 +86,7 @@ func mosquittoOn(t testing.TB, port int, user, password string, more ...string) 
 		}
 		lines = append(lines, "allow_anonymous false", "password_file "+file)
 	}
-	m := startMosquitto(t, lines...)
-	m.port = port
-	return m
+	return startMosquittoOn(t, port, lines...)
 }
 
 func (w *world) start() {

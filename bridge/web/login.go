@@ -72,10 +72,10 @@ type loginView struct {
 }
 
 // loginPages adds the pages of the login.
-func loginPages(mux *http.ServeMux, l Login, password string) {
+func loginPages(mux *http.ServeMux, l Login, password, redirect string) {
 	show := func(w http.ResponseWriter, status int, v loginView) {
 		if !v.Bare {
-			v.Accounts, v.Example = l.Accounts(), "http://localhost:8099/oauth/callback?code=..."
+			v.Accounts, v.Example = l.Accounts(), redirect+"?code=..."
 		}
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")

@@ -21,6 +21,8 @@ type Options struct {
 	Password string
 	// Login logs accounts in.
 	Login Login
+	// RedirectURL is what an address begins with that a login ends on.
+	RedirectURL string
 }
 
 // New returns the handler of all paths.
@@ -29,7 +31,8 @@ func New(opts Options) http.Handler {
 	mux.HandleFunc("GET /healthz", report(opts.Healthy))
 	mux.HandleFunc("GET /readyz", report(opts.Ready))
 	if opts.Login != nil {
-		loginPages(mux, opts.Login, opts.Password)
+		loginPages(mux, opts.Login, opts.Password, opts.RedirectURL)
+		mux.Handle("GET /{$}", http.RedirectHandler("/login", http.StatusFound))
 	}
 	return knownHost(opts.Hosts, http.NewCrossOriginProtection().Handler(mux))
 }

@@ -84,7 +84,7 @@ func (d *examiner) publicConfig() map[string]string {
 			public[key] = "set"
 		}
 	})
-	if u, err := url.Parse(d.cfg.MQTT.URL); err == nil {
+	if u, err := url.Parse(d.cfg.MQTT.URL); err == nil && u.Host != "" {
 		public["mqtt.url"] = u.Scheme + "://(own):" + u.Port()
 	}
 	n := 0

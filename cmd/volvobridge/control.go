@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
+	"volvobridge/volvo"
 )
 
 // controlSocket is where a running bridge answers other commands of the program.
@@ -96,7 +96,11 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 // have left.
 func answer(w http.ResponseWriter, value any, err error) {
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		status := http.StatusBadRequest
+		if spent(err) {
+			status = http.StatusGone
+		}
+		http.Error(w, err.Error(), status)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(value)
@@ -111,6 +115,26 @@ func names(cfg Config) map[string]string {
 		}
 	}
 	return all
+}
+
+// remoteError is a sentence of the running bridge.
+type remoteError struct {
+	status int
+	text   string
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+// spent reports whether a login needs a new address.
+func spent(err error) bool {
+	if e, ok := errors.AsType[*remoteError](err); ok {
+		return e.status == http.StatusGone
+	}
+	if e, ok := errors.AsType[*bridge.LoginError](err); ok {
+		return e.Spent
+	}
+	_, volvos := errors.AsType[*volvo.Error](err)
+	return volvos
 }
 
 // errNoBridge: nobody answers on the control socket.
@@ -145,7 +169,7 @@ func callBridge(ctx context.Context, cfg Config, method, path string, form url.V
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // an empty sentence says it too
-		return fmt.Errorf("%s", strings.TrimSpace(string(text)))
+		return &remoteError{resp.StatusCode, strings.TrimSpace(string(text))}
 	}
 	return json.NewDecoder(io.LimitReader(resp.Body, 10<<20)).Decode(into)
 }

@@ -19,7 +19,10 @@ import (
 	"volvobridge/bridge/store"
 )
 
-const doctorPatience = 4 * time.Minute
+const (
+	doctorPatience = 4 * time.Minute
+	doctorHint     = 5 * time.Second
+)
 
 func newDoctor() *cobra.Command {
 	var file, bundle string
@@ -39,7 +42,11 @@ one. The bundle holds no secret, VIN, name or position: it can go into a public 
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorPatience)
 			defer cancel()
 			d := newExaminer(cfg, file)
+			slow := time.AfterFunc(doctorHint, func() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "still looking: each resource of each car is one call, and Volvo allows 100 a minute")
+			})
 			d.round(ctx)
+			slow.Stop()
 			if err := d.report(cmd.OutOrStdout(), asJSON, bundle); err != nil {
 				return &exitError{exitFailure, err}
 			}
@@ -103,7 +110,11 @@ func (d *examiner) bridge(ctx context.Context) {
 	if !errors.Is(err, errNoBridge) {
 		d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "running"})
 		if err != nil {
-			d.add(bridge.Finding{Area: "bridge", What: "answer", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."})
+			f := bridge.Finding{Area: "bridge", What: "answer", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."}
+			if ctx.Err() != nil {
+				f.Found, f.Advice = "the round was interrupted", "Try again."
+			}
+			d.add(f)
 		}
 		d.findings = append(d.findings, findings...)
 		return

@@ -134,7 +134,11 @@ func (d *examiner) broker(ctx context.Context) {
 	}
 	d.add(f)
 	if open {
+		remedy := "Set passwords in the broker (allow_anonymous false), and give that right to Home Assistant's user only; the README has rules for Mosquitto."
+		if d.cfg.MQTT.URL == embedded {
+			remedy = "Set mqtt.username and mqtt.password."
+		}
 		d.add(bridge.Finding{Area: "broker", What: "commands", Result: bridge.ResultWarning, Found: "anybody who reaches the broker can publish on " + m.Topic + "/+/+/set, and so move the cars",
-			Advice: "Set passwords in the broker (allow_anonymous false), and give that right to Home Assistant's user only; the README has rules for Mosquitto."})
+			Advice: remedy})
 	}
 }

@@ -19,7 +19,7 @@ func newForget() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "forget CAR", Short: "Remove a car from the broker, Home Assistant and the store", Args: cobra.ExactArgs(1),
 		Long: `Removes a car's retained topics, its device in Home Assistant and what the store knows
-of it. CAR is its level in topics, its name or its VIN. A car that is still in the
+of it, but for the ledger of commands. CAR is its level in topics, its name or its VIN. A car that is still in the
 configuration or in the account comes back; take it out first.`,
 		Example: "  volvobridge forget -c config.yaml xc40",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,6 +32,7 @@ configuration or in the account comes back; take it out first.`,
 				return &exitError{exitFailure, err}
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "Forgotten:", forgotten.Car)
+			fmt.Fprintln(cmd.OutOrStdout(), "A running bridge empties its topics within ten seconds.")
 			if forgotten.Back {
 				fmt.Fprintln(cmd.OutOrStdout(), "It is still in the configuration or in the account: it comes back at the next start.")
 			}

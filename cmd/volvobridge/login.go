@@ -155,8 +155,10 @@ func (s *session) run(ctx context.Context) error {
 			return errors.New("nobody logged in within 10 minutes; run volvobridge login again")
 		}
 		switch {
-		case e.ended && (last != nil || !listening && !s.remote()):
-			return cmp.Or(last, errors.New("nothing was pasted"))
+		case e.ended && last != nil:
+			return errors.New("nobody logged in")
+		case e.ended && !listening && !s.remote():
+			return errors.New("nobody can paste here, and nothing answers on volvo.redirect_url; run it in a terminal")
 		case e.ended:
 			typing = false
 		case e.err != nil && !typing:
@@ -164,6 +166,10 @@ func (s *session) run(ctx context.Context) error {
 		case e.err != nil:
 			last = e.err
 			fmt.Fprintf(s.out, "\nThat did not work: %v.\n", e.err)
+			if !spent(e.err) {
+				fmt.Fprintln(s.out, "\nPaste again:")
+				continue
+			}
 			if address, err = s.begin(ctx, s.account); err != nil {
 				return err
 			}
@@ -197,7 +203,7 @@ func bullets(lines []string) string {
 
 // show prints an address and opens it where there is a browser.
 func (s *session) show(a bridge.Address, listening bool) {
-	fmt.Fprintf(s.out, "\nOpen this address in a browser and log in with your Volvo ID:\n\n  %s\n\n", a.URL)
+	fmt.Fprintf(s.out, "\nOpen this address in a browser and log in with your Volvo ID, within ten minutes:\n\n  %s\n\n", a.URL)
 	if !listening {
 		fmt.Fprintf(s.out, "Afterwards the browser is sent to %s, which it may not be able to open: that is all right.\n", a.RedirectURL)
 	}

@@ -66,7 +66,7 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	defer stopBroker()
 	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg, chains))
 	logins := localLogins{chains}
-	stop, err := serve(cfg.HTTP, b, logins, log)
+	stop, err := serve(cfg, b, logins, log)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
@@ -157,15 +157,16 @@ func tlsConfig(m MQTTConfig) (*tls.Config, error) {
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
-func serve(cfg HTTPConfig, b *bridge.Bridge, logins localLogins, log zerolog.Logger) (func(), error) {
-	if cfg.Listen == "" {
+func serve(cfg Config, b *bridge.Bridge, logins localLogins, log zerolog.Logger) (func(), error) {
+	if cfg.HTTP.Listen == "" {
 		return func() {}, nil
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := net.Listen("tcp", cfg.HTTP.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
-	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.Hosts, Password: cfg.Password, Login: logins}))
+	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
+		Login: logins, RedirectURL: cfg.accountList()[0].RedirectURL}))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -63,7 +63,8 @@ func simulate(ctx context.Context, opts simulator.Options, l net.Listener, out i
 	cloud := simulator.New(opts)
 	fmt.Fprintf(out, "The simulated cloud listens on %s\n\n", l.Addr())
 	fmt.Fprintf(out, "  volvo:\n    api_url: http://%s\n    api_key: %s\n    access_token: %s\n\n", reachable(l.Addr()), cloud.Key(), cloud.AccessToken())
-	fmt.Fprintf(out, "  OAuth: client simulated-client, secret simulated-secret,\n    http://%[1]s/as/authorization.oauth2\n    http://%[1]s/as/token.oauth2\n\n", reachable(l.Addr()))
+	fmt.Fprintf(out, "or, to log in:\n\n  volvo:\n    api_url: http://%[1]s\n    api_key: %[2]s\n    client_id: simulated-client\n    client_secret: simulated-secret\n"+
+		"    auth_url: http://%[1]s/as/authorization.oauth2\n    token_url: http://%[1]s/as/token.oauth2\n\n", reachable(l.Addr()), cloud.Key())
 	for _, vin := range cloud.VINs() {
 		cloud.Car(vin, func(c *simulator.Car) { fmt.Fprintf(out, "  %s  %s\n", vin, c.Model()) })
 	}
