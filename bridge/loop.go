@@ -26,6 +26,7 @@ const (
 	saveEvery    = 5 * time.Minute
 	tidyEvery    = 10 * time.Minute
 	flushLimit   = time.Second
+	atOnce       = 3 // documents in one turn of the loop
 	commandGrace = 5 * time.Second // for a POST under way at a stop
 )
 
@@ -182,6 +183,14 @@ func (b *Bridge) work(ctx context.Context) {
 		b.beat.Store(now.Unix())
 		b.dispatch(now)
 		b.publishDue(now)
+		select { // a command does not wait behind the answers of reads
+		case <-ctx.Done():
+			return
+		case e := <-b.conn.Events():
+			b.event(e)
+			continue
+		default:
+		}
 		timer.Reset(max(0, b.wake(now).Sub(now)))
 		select {
 		case <-ctx.Done():
@@ -311,14 +320,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.publishEverything(now)
 	}
 	if !b.publishAt.IsZero() && !now.Before(b.publishAt) {
-		b.publishAt = time.Time{}
-		for _, c := range b.cars {
-			if c.dirty {
-				b.publishCar(c, now)
-			}
-		}
-		b.publishStatus(now)
-		b.checkReady()
+		b.publishDirty(now)
 	}
 	if b.connected && !b.clearAt.IsZero() && !now.Before(b.clearAt) {
 		b.clearNow()
@@ -345,6 +347,26 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.ticked = now
 		b.slow(now)
 	}
+}
+
+// publishDirty publishes some documents that changed, the others in the next turn:
+// a command may wait.
+func (b *Bridge) publishDirty(now time.Time) {
+	b.publishAt = time.Time{}
+	left := atOnce
+	for _, c := range b.cars {
+		if !c.dirty {
+			continue
+		}
+		if left == 0 {
+			b.publishAt = now
+			return
+		}
+		b.publishCar(c, now)
+		left--
+	}
+	b.publishStatus(now)
+	b.checkReady()
 }
 
 // slow is what can wait for a tick.
