@@ -66,7 +66,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer stopBroker(broker)
+	defer broker.stop()
 
 	cfg := demoConfig(cloud, cloudListener.Addr().String(), brokerListener.Addr().String(), dir)
 	st, err := store.Open(cfg.Store)

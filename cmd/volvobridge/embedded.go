@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -17,7 +18,7 @@ const embedded = "embedded"
 
 // startBroker runs an MQTT 3.1.1 and 5 broker on a listener. Without a username
 // everybody may come: the configuration allows that on loopback only.
-func startBroker(l net.Listener, username, password string) (*mochi.Server, error) {
+func startBroker(l net.Listener, username, password string) (*broker, error) {
 	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err := server.AddHook(&login{username: username, password: password}, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -28,8 +29,41 @@ func startBroker(l net.Listener, username, password string) (*mochi.Server, erro
 	if err := server.Serve(); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	return server, nil
+	return &broker{server, l}, nil
 }
+
+// broker is the embedded one.
+type broker struct {
+	server   *mochi.Server
+	listener net.Listener
+}
+
+// stop ends the connections and the broker; nothing is kept that could be lost.
+// Nobody may come any more before those who are there are cut: the library waits
+// for every connection, also for one that came meanwhile. Clients of MQTT 3.1.1
+// know no packet that says goodbye, and the library sends it to them too.
+func (b *broker) stop() {
+	_ = b.listener.Close() // the server closes it again
+	for _, client := range b.server.Clients.GetAll() {
+		if client.Properties.ProtocolVersion < mqtt5 {
+			client.Stop(packets.ErrServerShuttingDown)
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = b.server.Close() // never fails
+	}()
+	select {
+	case <-closed:
+	case <-time.After(brokerGrace): // one that was just being let in ends with the program
+	}
+}
+
+const (
+	mqtt5       = 5
+	brokerGrace = 2 * time.Second
+)
 
 // login lets in who knows the username and the password.
 type login struct {
@@ -75,22 +109,8 @@ func embed(m *MQTTConfig) (func(), error) {
 		return nil, err
 	}
 	m.URL = "mqtt://" + reachable(l.Addr())
-	return func() { stopBroker(server) }, nil
+	return server.stop, nil
 }
-
-// stopBroker ends the connections and the broker; nothing is kept that could be
-// lost. Clients of MQTT 3.1.1 know no packet that says goodbye, and the library
-// sends it to them too: they are cut before.
-func stopBroker(server *mochi.Server) {
-	for _, client := range server.Clients.GetAll() {
-		if client.Properties.ProtocolVersion < mqtt5 {
-			client.Stop(packets.ErrServerShuttingDown)
-		}
-	}
-	_ = server.Close() // never fails
-}
-
-const mqtt5 = 5
 
 // reachable is the address of a listener as this machine reaches it.
 func reachable(a net.Addr) string {
