@@ -46,7 +46,7 @@ var theSentences = []sentence{
 	{"stop warming the XC40", "climatization-stop", "", ""},
 	{"where is the XC40", "", `(?i)home|\d+\.\d+`, ""},
 	{"is the XC40 charging", "", "(?i)yes|no", ""},
-	{"when is the XC40 charged", "", `(?i)\d\d:\d\d|not charging`, ""},
+	{"when is the XC40 charged", "", `(?i)until \d\d:\d\d|not charging`, ""},
 	{"flash the XC40", "flash", "", ""},
 	{"honk the XC40", "honk", "", ""},
 	{"did the last command work on the XC40", "", "(?i)succeeded", ""},
