@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -104,6 +105,10 @@ func unseal(data []byte) (Token, error) {
 	var box sealed
 	var t Token
 	if json.Unmarshal(data, &box) != nil || box.Version != tokenVersion {
+		return Token{}, errBroken
+	}
+	// Keys are read in either letter case: only the very bytes will do.
+	if again, err := json.Marshal(box); err != nil || !bytes.Equal(again, data) {
 		return Token{}, errBroken
 	}
 	sum := sha256.Sum256(box.Token)
