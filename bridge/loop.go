@@ -26,7 +26,7 @@ const (
 	saveEvery    = 5 * time.Minute
 	tidyEvery    = 10 * time.Minute
 	flushLimit   = time.Second
-	atOnce       = 3 // documents in one turn of the loop
+	atOnce       = 3               // documents in one turn of the loop
 	commandGrace = 5 * time.Second // for a POST under way at a stop
 )
 

@@ -216,7 +216,7 @@ func (h *hass) say(text, language string) (answer string, understood bool) {
 
 // harmless are lines that a Home Assistant without internet writes at every start,
 // and what 2025.10 says when a broker goes away.
-var harmless = regexp.MustCompile(`(?i)Skipping pip installation|marketplace|hassio|Unable to resolve|ffmpeg|turbojpeg|any enabled IPv4|logging too frequently|shutdown cleanly|unfinished session|Error returned from MQTT server: The connection was lost|Error talking to MQTT: The client is not currently connected|_async_resubscribe_and_publish_birth_message`)
+var harmless = regexp.MustCompile(`(?i)Skipping pip installation|marketplace|hassio|Unable to resolve|ffmpeg|turbojpeg|any enabled IPv4|logging too frequently|shutdown cleanly|unfinished session|Error returned from MQTT server: The connection was lost|Error talking to MQTT: The client is not currently connected|failed to receive on socket|_async_resubscribe_and_publish_birth_message`)
 
 // problems returns the warnings and errors since the last call.
 func (h *hass) problems() []string {

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"html/template"
+	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"strings"
 
@@ -38,7 +40,7 @@ type LoginOutcome struct {
 	Next string
 }
 
-var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
+const loginHead = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>volvobridge: login</title>
 <style>
@@ -49,18 +51,57 @@ input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.5rem 0
 @media(prefers-color-scheme:dark){body{color:#eee;background:#161616}.box{border-color:#555}}
 </style>
 <h1>Login at Volvo ID</h1>
-{{with .Problem}}<div class="box bad" role="alert"><strong>That did not work:</strong> {{.}}.</div>{{end}}
-{{with .Outcome}}{{if .Next}}<div class="box bad"><p><strong>Your application has not published every scope.</strong> Go on without these:</p>
-<ul>{{range .Lost}}<li>{{.}}</li>{{end}}</ul><p><a class="button" href="{{.Next}}">Log in without them</a></p></div>
-{{else}}<div class="box good"><p><strong>Logged in.</strong> The values of {{.Account}} follow at once. You can close this page.</p>
-{{if .Lost}}<p>Volvo did not grant:</p><ul>{{range .Lost}}<li>{{.}}</li>{{end}}</ul>{{end}}</div>{{end}}{{end}}
-{{range .Accounts}}<div class="box"><p><strong>{{.Name}}</strong>: {{.State}}</p>
-<form method="post" action="/login"><input type="hidden" name="account" value="{{.Name}}"><button>{{if .Required}}Log in{{else}}Log in again{{end}}</button></form></div>
-{{else}}{{if not .Bare}}<div class="box">Test tokens are used (volvo.access_token): there is nothing to log in to.</div>{{end}}{{end}}
-{{if .Accounts}}<div class="box"><form method="post" action="/login/paste" autocomplete="off">
+`
+
+// page writes the view. A template engine would cost the program a quarter of its
+// size; every foreign text goes through esc.
+func (v loginView) page() string {
+	var b strings.Builder
+	esc := html.EscapeString
+	b.WriteString(loginHead)
+	if v.Problem != "" {
+		fmt.Fprintf(&b, "<div class=\"box bad\" role=\"alert\"><strong>That did not work:</strong> %s.</div>\n", esc(v.Problem))
+	}
+	switch o := v.Outcome; {
+	case o == nil:
+	case o.Next != "":
+		fmt.Fprintf(&b, "<div class=\"box bad\"><p><strong>Your application has not published every scope.</strong> Go on without these:</p>%s"+
+			"<p><a class=\"button\" href=\"%s\">Log in without them</a></p></div>\n", bullets(o.Lost), esc(o.Next))
+	default:
+		fmt.Fprintf(&b, "<div class=\"box good\"><p><strong>Logged in.</strong> The values of %s follow at once. You can close this page.</p>", esc(o.Account))
+		if len(o.Lost) > 0 {
+			b.WriteString("<p>Volvo did not grant:</p>" + bullets(o.Lost))
+		}
+		b.WriteString("</div>\n")
+	}
+	for _, a := range v.Accounts {
+		word := "Log in again"
+		if a.Required {
+			word = "Log in"
+		}
+		fmt.Fprintf(&b, "<div class=\"box\"><p><strong>%s</strong>: %s</p>\n<form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"account\" value=\"%[1]s\">"+
+			"<button>%[3]s</button></form></div>\n", esc(a.Name), esc(a.State), word)
+	}
+	switch {
+	case len(v.Accounts) > 0:
+		fmt.Fprintf(&b, `<div class="box"><form method="post" action="/login/paste" autocomplete="off">
 <label for="pasted">If the browser ends on a page that it can't open, paste the address of that page here:</label>
-<input id="pasted" name="pasted" placeholder="{{.Example}}"><button>Finish</button></form></div>{{end}}
-</html>`))
+<input id="pasted" name="pasted" placeholder="%s"><button>Finish</button></form></div>
+`, esc(v.Example))
+	case !v.Bare:
+		b.WriteString("<div class=\"box\">Test tokens are used (volvo.access_token): there is nothing to log in to.</div>\n")
+	}
+	b.WriteString("</html>\n")
+	return b.String()
+}
+
+func bullets(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString("<li>" + html.EscapeString(line) + "</li>")
+	}
+	return "<ul>" + b.String() + "</ul>"
+}
 
 type loginView struct {
 	Accounts []LoginAccount
@@ -85,7 +126,7 @@ func loginPages(mux *http.ServeMux, l Login, password, redirect string) {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.WriteHeader(status)
-		_ = loginPage.Execute(w, v) // the browser may have left
+		_, _ = io.WriteString(w, v.page()) // the browser may have left
 	}
 	finish := func(w http.ResponseWriter, r *http.Request, pasted string, bare bool) {
 		out, err := l.Finish(r.Context(), pasted)

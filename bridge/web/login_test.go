@@ -15,7 +15,7 @@ import (
 type pretend struct{ begun, finished []string }
 
 func (p *pretend) Accounts() []LoginAccount {
-	return []LoginAccount{{Name: "account1", State: "logged in", Required: true}}
+	return []LoginAccount{{Name: "account1", State: "<b>logged in</b>", Required: true}}
 }
 
 func (p *pretend) Begin(_ context.Context, account string) (string, error) {
@@ -61,7 +61,7 @@ func TestLoginPages(t *testing.T) {
 			t.Errorf("a wrong password: %d", w.Code)
 		}
 		w := ask(h, "GET", "http://localhost/login", "", with("right"))
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "account1") || w.Header().Get("Referrer-Policy") != "same-origin" {
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "account1") || strings.Contains(w.Body.String(), "<b>") || w.Header().Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("the page: %d %s", w.Code, w.Body)
 		}
 		if w := ask(h, "POST", "http://localhost/login", "account=account1", with("right")); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "https://id.example/authorize" {
