@@ -3,14 +3,12 @@ package bridge
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"volvobridge/discovery"
-	"volvobridge/volvo"
 )
 
 // CarView is what Home Assistant has of a car.
@@ -20,8 +18,6 @@ type CarView struct {
 	Slug string `json:"slug"`
 	// Entities are the entity ids in Home Assistant by our own ids.
 	Entities map[string]string `json:"entities"`
-	// Allowed are the commands that the configuration allows and the car has.
-	Allowed []volvo.Command `json:"allowed"`
 }
 
 // view makes the view of a car.
@@ -30,11 +26,6 @@ func (b *Bridge) view(c *car) CarView {
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {
 			v.Entities[e.id] = discovery.EntityID(e.platform, c.deviceName(), cmp.Or(e.suffix, e.id))
-		}
-	}
-	for _, command := range b.opts.Commands.Allow {
-		if c.Offered[command] {
-			v.Allowed = append(v.Allowed, command)
 		}
 	}
 	return v
@@ -51,7 +42,7 @@ func (b *Bridge) Views(ctx context.Context) (views []CarView, err error) {
 }
 
 // ViewsAlone lists the cars that the store knows.
-func ViewsAlone(opts Options) ([]CarView, error) {
+func ViewsAlone(opts Options) []CarView {
 	b := New(opts)
 	configured := map[string]string{}
 	for _, a := range opts.Accounts {
@@ -69,10 +60,7 @@ func ViewsAlone(opts Options) ([]CarView, error) {
 		}
 		views = append(views, b.view(&car{vin: vin, name: name, slug: cmp.Or(m.Slug, vin), memory: m}))
 	}
-	if len(views) == 0 {
-		return nil, errors.New("no car is known yet; let the bridge run for a minute first")
-	}
-	return views, nil
+	return views
 }
 
 // fields is a mapping of the dashboard's YAML.
@@ -83,28 +71,19 @@ type dashboard struct{ language string }
 
 // Dashboard returns a Home Assistant dashboard of built-in cards, a view a car,
 // with just the entities that the cars have.
-func Dashboard(cars []CarView, bridgeEntities map[string]string, language string) map[string]any {
+func Dashboard(cars []CarView, language string) map[string]any {
 	d := dashboard{language}
 	var views []any
 	for _, c := range cars {
 		sections := []any{d.overview(c), d.energy(c), d.body(c), d.tyres(c), d.warnings(c), d.place(c), d.history(c), d.commands(c), d.service(c)}
 		if c.Slug == cars[0].Slug {
-			sections = append(sections, d.bridge(bridgeEntities))
+			sections = append(sections, d.bridge())
 		}
 		sections = slices.DeleteFunc(sections, func(s any) bool { return s == nil })
 		views = append(views, fields{"title": c.Name, "path": strings.ReplaceAll(discovery.Slug(c.Name), "_", "-"), "icon": "mdi:car",
 			"type": "sections", "max_columns": 4, "sections": sections})
 	}
 	return fields{"title": "Volvo", "views": views}
-}
-
-// BridgeEntities are the entity ids of the bridge's own entities.
-func BridgeEntities() map[string]string {
-	ids := map[string]string{}
-	for _, e := range bridgeEntities {
-		ids[e.id] = discovery.EntityID(e.platform, bridgeName, e.id)
-	}
-	return ids
 }
 
 // headings are the titles of the sections in German, Swedish, Dutch, Norwegian.
@@ -186,7 +165,7 @@ func (d dashboard) list(entities map[string]string, ids ...string) any {
 	return fields{"type": "entities", "entities": rows, "grid_options": fields{"columns": "full"}}
 }
 
-// with lists the ids of a platform, by prefixes, that a car has.
+// with lists the ids with one of the prefixes that a car has.
 func (c CarView) with(prefixes ...string) []string {
 	var ids []string
 	for i := range entities {
@@ -272,9 +251,9 @@ func (d dashboard) place(c CarView) any {
 
 func (d dashboard) history(c CarView) any {
 	var graphs []any
-	for _, ids := range [][]string{{"battery_charge_level"}, {"fuel_amount"}, {"charging_power"}, {"odometer"}} {
-		if entity, ok := c.Entities[ids[0]]; ok {
-			graphs = append(graphs, fields{"type": "history-graph", "entities": []any{fields{"entity": entity, "name": d.name(ids[0])}}, "hours_to_show": 48,
+	for _, id := range []string{"battery_charge_level", "fuel_amount", "charging_power", "odometer"} {
+		if entity, ok := c.Entities[id]; ok {
+			graphs = append(graphs, fields{"type": "history-graph", "entities": []any{fields{"entity": entity, "name": d.name(id)}}, "hours_to_show": 48,
 				"grid_options": fields{"columns": "full"}})
 		}
 	}
@@ -303,8 +282,12 @@ func (d dashboard) service(c CarView) any {
 		"engine_time_to_service"}, c.with("trip_meter", "average_")...)...))
 }
 
-func (d dashboard) bridge(entities map[string]string) any {
-	return d.section("Bridge", "mdi:bridge", d.list(entities, "connection", "cloud_status", "login_required", "login_start", "login_url", "login", "grant_expires",
+func (d dashboard) bridge() any {
+	ids := map[string]string{}
+	for _, e := range bridgeEntities {
+		ids[e.id] = discovery.EntityID(e.platform, bridgeName, e.id)
+	}
+	return d.section("Bridge", "mdi:bridge", d.list(ids, "connection", "cloud_status", "login_required", "login_start", "login_url", "login", "grant_expires",
 		"calls_today", "calls_left", "quota_resets", "commands_today", "store_problem", "unknown_fields"))
 }
 

@@ -25,8 +25,6 @@ type ChainState struct {
 	Fault *volvo.Error
 	// LoggedIn, Refreshed and Ends are the grant's times; zero: not known.
 	LoggedIn, Refreshed, Ends time.Time
-	// Expires is the end of the access token.
-	Expires time.Time
 	// Scopes were granted, Missing not, of those that are needed now.
 	Scopes, Missing []string
 	// Address is where to log in; empty: none was made.
@@ -44,7 +42,7 @@ func (c *Chain) State(now time.Time) ChainState {
 		s.Why, s.Fault = c.whyLogin(), nil
 	}
 	if c.known {
-		s.LoggedIn, s.Refreshed, s.Expires = c.token.LoggedIn, c.token.Refreshed, c.expires
+		s.LoggedIn, s.Refreshed = c.token.LoggedIn, c.token.Refreshed
 		s.Missing = lacking(c.opts.Scopes, c.token.Scopes)
 	}
 	if c.alive() {

@@ -176,7 +176,6 @@ func (w *world) assist(t *testing.T) {
 		t.Errorf("%d sentences work, want %d", len(works), want)
 	}
 	t.Logf("%s: %d of %d sentences work without the blueprint", version, len(works), len(theSentences))
-	w.took["assist"] = time.Duration(len(works))
 	// Nothing said opens a car by accident.
 	before := w.posts("unlock")
 	for _, s := range []string{"turn off the XC40", "turn off everything", "open the XC40", "turn off all lights", "open the XC40 doors", "turn off the climate in the XC40", "close the XC40"} {

@@ -79,9 +79,6 @@ func (o *OAuth) RedirectURL() string { return o.opts.RedirectURL }
 // AuthURL is the address of Volvo's own page.
 func (o *OAuth) AuthURL() string { return o.opts.AuthURL }
 
-// ClientID names the application.
-func (o *OAuth) ClientID() string { return o.opts.ClientID }
-
 // Verifier returns a new secret for one login: its digest goes to Volvo with the
 // address, itself with the code.
 func Verifier() string { return oauth2.GenerateVerifier() }

@@ -41,7 +41,7 @@ paste.`,
 			}
 			encoder := yaml.NewEncoder(cmd.OutOrStdout())
 			encoder.SetIndent(2)
-			return encoder.Encode(bridge.Dashboard(views, bridge.BridgeEntities(), language))
+			return encoder.Encode(bridge.Dashboard(views, language))
 		},
 	}
 	configFlag(cmd, &file)
@@ -62,8 +62,8 @@ func carViews(ctx context.Context, cfg Config, args []string) ([]bridge.CarView,
 		if openErr != nil {
 			return nil, errors.Join(openErr, st.Close())
 		}
-		views, err = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), newRedactor(nil), nil, chains))
-		err = errors.Join(err, st.Close())
+		views = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), newRedactor(nil), nil, chains))
+		err = st.Close()
 	}
 	if err != nil {
 		return nil, err
