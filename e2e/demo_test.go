@@ -185,7 +185,8 @@ func TestPublicClient(t *testing.T) {
 }
 
 // TestContainer runs the program as the image does: nothing around it, a user
-// without rights, a root that can't be written, one folder that can.
+// without rights, a root that can't be written, one folder that can. With
+// E2E_IMAGE it is the root of the built image itself (.ci/image).
 func TestContainer(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to change the root folder")
@@ -193,28 +194,16 @@ func TestContainer(t *testing.T) {
 	broker := startMosquitto(t)
 	cloud, car := recorded(t)
 	o := observe(t, broker.url())
-	root := t.TempDir()
-	static := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", root+"/volvobridge", "../cmd/volvobridge")
-	static.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := static.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
-	for _, step := range []error{os.Chmod(root, 0o755), os.Mkdir(root+"/data", 0o700), os.Chown(root+"/data", 65532, 65532), os.Chmod(root+"/data", 0o700)} {
-		if step != nil {
-			t.Fatal(step)
-		}
-	}
-	port := freePort(t)
-	environment := []string{"VOLVOBRIDGE_VOLVO_API_KEY=k", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN=t", "VOLVOBRIDGE_VOLVO_API_URL=" + serve(t, cloud),
-		"VOLVOBRIDGE_MQTT_URL=" + broker.url(), fmt.Sprintf("VOLVOBRIDGE_HTTP_LISTEN=0.0.0.0:%d", port), "VOLVOBRIDGE_HTTP_PASSWORD=s3cret"}
+	root := containerRoot(t)
 	inside := func(args ...string) *exec.Cmd {
 		cmd := exec.Command("chroot", append([]string{"--userspec=65532:65532", root, "/volvobridge"}, args...)...)
-		cmd.Env = append([]string{"PWD=/data"}, environment...)
+		cmd.Env = []string{"VOLVOBRIDGE_VOLVO_API_KEY=k", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN=t", "VOLVOBRIDGE_VOLVO_API_URL=" + serve(t, cloud),
+			"VOLVOBRIDGE_MQTT_URL=" + broker.url(), "VOLVOBRIDGE_HTTP_PASSWORD=s3cret", "VOLVOBRIDGE_STORE=/data/store"}
 		return cmd
 	}
-	run := inside("run", "-c", "config.yaml")
-	run.Args = append([]string{"chroot", "--userspec=65532:65532", root, "/volvobridge"}, "run")
-	run.Env = append(run.Env, "VOLVOBRIDGE_STORE=/data/store")
+	listen := fmt.Sprintf("VOLVOBRIDGE_HTTP_LISTEN=0.0.0.0:%d", freePort(t))
+	run := inside("run")
+	run.Env = append(run.Env, listen)
 	out := &output{}
 	run.Stdout, run.Stderr = out, out
 	if err := run.Start(); err != nil {
@@ -228,7 +217,28 @@ func TestContainer(t *testing.T) {
 		}
 	}()
 	eventually(t, 15*time.Second, "the state", func() bool { return o.document("volvo/" + car + "/state")["odometer"] != nil })
-	if got, err := inside("healthcheck").CombinedOutput(); err != nil || string(got) != "ok\n" {
+	health := inside("healthcheck")
+	health.Env = append(health.Env, listen)
+	if got, err := health.CombinedOutput(); err != nil || string(got) != "ok\n" {
 		t.Errorf("healthcheck: %v %s", err, got)
 	}
+}
+
+// containerRoot is a root folder with the program and /data alone.
+func containerRoot(t *testing.T) string {
+	if root := os.Getenv("E2E_IMAGE"); root != "" {
+		return root
+	}
+	root := t.TempDir()
+	static := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", root+"/volvobridge", "../cmd/volvobridge")
+	static.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := static.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	for _, step := range []error{os.Chmod(root, 0o755), os.Mkdir(root+"/data", 0o700), os.Chown(root+"/data", 65532, 65532)} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	return root
 }
