@@ -16,6 +16,10 @@ import (
 // embedded is the value of mqtt.url for a broker of our own.
 const embedded = "embedded"
 
+// The library builds the packets of its own tests at every start: 0.4 MB that
+// nothing else lets go.
+func init() { packets.TPacketData = nil }
+
 // startBroker runs an MQTT 3.1.1 and 5 broker on a listener. Without a username
 // everybody may come: the configuration allows that on loopback only.
 func startBroker(l net.Listener, username, password string) (*broker, error) {
