@@ -41,8 +41,13 @@ func peek(t *testing.T, cloud http.Handler, vin string, r volvo.Resource) string
 	return w.Body.String()
 }
 
-// seen are the answers that a resource gave, by the newest time in them.
-type seen map[string]string
+// day compares what is published with what the cloud answers, minute by minute.
+type day struct {
+	*rig
+	cloud           *simulator.Cloud
+	answers         map[string]map[string]string // by car and resource, by the newest time in them
+	checks, changes int
+}
 
 // TestADay runs a bridge, a cloud with three living cars and a broker for a day.
 // Sampled every minute, what is published is what the cloud answered at most an
@@ -56,40 +61,10 @@ func TestADay(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(30 * time.Second)
-		intervals := schedule.Fixed()
-		answers := map[string]seen{}
-		checks, changes := 0, 0
+		d := &day{rig: r, cloud: cloud, answers: map[string]map[string]string{}}
 		for minute := range 24 * 60 {
 			for _, vin := range cloud.VINs() {
-				document := r.document(vin + "/state")
-				for resource, interval := range intervals {
-					if resource == volvo.Commands || resource == volvo.EnergyCapabilities || resource == volvo.Details || resource == volvo.Position {
-						continue // no values in the document, or none that change
-					}
-					key := vin + string(resource)
-					body := peek(r.T, cloud, vin, resource)
-					if answers[key] == nil {
-						answers[key] = seen{}
-					}
-					at := newestIn(r.T, resource, body)
-					if _, known := answers[key][at]; !known {
-						changes++
-					}
-					answers[key][at] = body
-					told, _ := document["updated"].(map[string]any)[string(resource)].(string)
-					if told == "" && at == "" {
-						continue
-					}
-					r.notOlder(resource, told, at, interval)
-					if old, ok := answers[key][normal(told)]; ok {
-						checks++
-						for _, i := range walk(r.T, fileOf(resource), old) {
-							if _, skip := elsewhere[i.file+"/"+i.field]; !skip && i.field != "availabilityStatus" && !(i.file == "fuel" && i.field == "batteryChargeLevel") {
-								r.compare(document, idOf(i.file, i.field), known(document, idOf(i.file, i.field), i))
-							}
-						}
-					}
-				}
+				d.look(vin)
 			}
 			if r.Failed() {
 				t.Fatalf("in minute %d", minute)
@@ -97,14 +72,137 @@ func TestADay(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		}
-		if checks < 24*60*3*10 || changes < 100 {
-			t.Errorf("%d answers compared, %d changes: that is no test", checks, changes)
+		if d.checks < 24*60*3*11 || d.changes < 100 {
+			t.Errorf("%d answers compared, %d changes: that is no test", d.checks, d.changes)
 		}
 		r.nothingTwice()
 		if w := r.warnings(); w != "" {
 			t.Errorf("warnings:\n%s", w)
 		}
 	})
+}
+
+// look compares all that is published of a car with what the cloud answers now, or
+// answered when it gave the times that are published.
+func (d *day) look(vin string) {
+	document := d.document(vin + "/state")
+	for resource, interval := range schedule.Fixed() {
+		switch resource {
+		case volvo.Commands, volvo.EnergyCapabilities:
+			continue // no values
+		case volvo.Details:
+			for _, i := range walk(d.T, "vehicle", peek(d.T, d.cloud, vin, resource)) {
+				if _, skip := elsewhere["vehicle/"+i.field]; !skip {
+					d.compare(document, idOf("vehicle", i.field), known(document, idOf("vehicle", i.field), i))
+				}
+			}
+			continue
+		}
+		told, _ := document["updated"].(map[string]any)[string(resource)].(string)
+		old, ok := d.answer(vin, resource, told, interval)
+		if !ok {
+			continue
+		}
+		d.checks++
+		place := d.document2(vin + "/location")
+		for _, i := range walk(d.T, fileOf(resource), old) {
+			switch {
+			case resource == volvo.Position && i.field != "heading":
+				if place[i.field] != expect(i) {
+					d.Errorf("location %s is %v, the car is at %v", i.field, place[i.field], i.value)
+				}
+			case elsewhere[i.file+"/"+i.field] != "", i.field == "availabilityStatus", i.file == "fuel" && i.field == "batteryChargeLevel":
+			default:
+				d.compare(document, idOf(i.file, i.field), known(document, idOf(i.file, i.field), i))
+			}
+		}
+		switch resource {
+		case volvo.CommandAccessibility:
+			d.reachable(document, old)
+		case volvo.EnergyState:
+			d.charging(document, old)
+		}
+	}
+	d.derived(document)
+}
+
+// answer is what the cloud said when it gave the time that is published; not ok:
+// nothing was told, or more than was looked at.
+func (d *day) answer(vin string, resource volvo.Resource, told string, interval time.Duration) (string, bool) {
+	d.Helper()
+	key := vin + string(resource)
+	body := peek(d.T, d.cloud, vin, resource)
+	if d.answers[key] == nil {
+		d.answers[key] = map[string]string{}
+	}
+	at := newestIn(d.T, resource, body)
+	if _, known := d.answers[key][at]; !known {
+		d.changes++
+	}
+	d.answers[key][at] = body
+	if told == "" && at == "" {
+		return "", false
+	}
+	d.notOlder(resource, told, at, interval)
+	old, ok := d.answers[key][normal(told)]
+	return old, ok
+}
+
+// reachable: the reason, if there is one, else the status.
+func (d *day) reachable(document map[string]any, body string) {
+	d.Helper()
+	var want any
+	for _, i := range walk(d.T, "command-accessibility", body) {
+		e := expect(i)
+		if i.field == "unavailableReason" && e != nil && e != "" || i.field == "availabilityStatus" && want == nil {
+			want = e
+		}
+	}
+	if document["availability"] != want {
+		d.Errorf("availability is %v, want %v", document["availability"], want)
+	}
+}
+
+// charging: the finish is told while the car charges and only then, and lies where
+// the remaining minutes say.
+func (d *day) charging(document map[string]any, body string) {
+	d.Helper()
+	finish, _ := document["estimated_charging_finish"].(string)
+	if charging := document["charging_status"] == "charging"; charging != (finish != "") {
+		d.Errorf("charging is %v, the finish %q", document["charging_status"], finish)
+	}
+	if finish == "" {
+		return
+	}
+	fetched, _ := time.Parse(time.RFC3339Nano, document["fetched"].(map[string]any)["energy"].(string))
+	minutes, _ := document["estimated_charging_time"].(float64)
+	want := fetched.Add(time.Duration(minutes * float64(time.Minute)))
+	// The document that is out may be older than the last read, which changed nothing else.
+	if got, err := time.Parse(time.RFC3339Nano, finish); err != nil || got.Sub(want).Abs() > 5*time.Minute {
+		d.Errorf("the finish is %s, %v minutes after %v is %v", finish, minutes, fetched, want)
+	}
+}
+
+// derived checks what the bridge makes of several values.
+func (d *day) derived(document map[string]any) {
+	d.Helper()
+	newest := ""
+	for _, at := range document["updated"].(map[string]any) {
+		newest = max(newest, normal(at.(string)))
+	}
+	if told, _ := document["last_update"].(string); normal(told)[:19] != newest[:19] { // to the second
+		d.Errorf("last_update is %s, want %s", told, newest)
+	}
+	want := "OFF"
+	for id, value := range document {
+		lamp := strings.HasSuffix(id, "_warning") || strings.HasPrefix(id, "tire_")
+		if lamp && id != "any_warning" && (value == "ON" || id == "service_warning" && value != "no_warning" && value != nil) {
+			want = "ON"
+		}
+	}
+	if document["any_warning"] != want {
+		d.Errorf("any_warning is %v, want %s", document["any_warning"], want)
+	}
 }
 
 // known turns an item that the document lacks rightly into nothing: a car without
