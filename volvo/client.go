@@ -43,6 +43,9 @@ type Options struct {
 	CommandTimeout time.Duration
 	// Transport carries the requests; nil: [NewTransport].
 	Transport http.RoundTripper
+	// Commands carries the POSTs; nil: [NewCommandTransport], or Transport if that
+	// is given.
+	Commands http.RoundTripper
 	// UserAgent names the program.
 	UserAgent string
 }
@@ -51,9 +54,10 @@ type Options struct {
 // is repeated, neither by the client nor by the transport. It is safe for
 // concurrent use.
 type Client struct {
-	opts   Options
-	http   *http.Client
-	images *http.Client
+	opts     Options
+	reads    *http.Client
+	commands *http.Client
+	images   *http.Client
 }
 
 // NewTransport returns a transport that keeps connections; clients share one.
@@ -71,18 +75,36 @@ func NewTransport() *http.Transport {
 	}
 }
 
+// NewCommandTransport returns a transport for POSTs. It speaks HTTP/1.1 only: over
+// HTTP/2 the standard library sends a request again when the server refused its
+// stream or is going away, which it can't know to be true, and without asking
+// whether the command is still wanted.
+func NewCommandTransport() *http.Transport {
+	t := NewTransport()
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.ForceAttemptHTTP2 = false
+	t.IdleConnTimeout = 15 * time.Second // a connection that died unseen costs a command
+	return t
+}
+
 // New returns a client.
 func New(opts Options) *Client {
+	if opts.Commands == nil {
+		opts.Commands = opts.Transport
+	}
+	if opts.Commands == nil {
+		opts.Commands = NewCommandTransport()
+	}
 	if opts.Transport == nil {
 		opts.Transport = NewTransport()
 	}
 	opts.URL = strings.TrimRight(opts.URL, "/")
 	c := &Client{opts: opts}
-	c.http = &http.Client{
-		Transport: opts.Transport,
-		// A redirect would carry the token and the key to whoever it names.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	// A redirect would carry the token and the key to whoever it names.
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.reads = &http.Client{Transport: opts.Transport, CheckRedirect: refuse}
+	c.commands = &http.Client{Transport: opts.Commands, CheckRedirect: refuse}
 	c.images = &http.Client{Transport: opts.Transport, CheckRedirect: c.checkImageRedirect}
 	return c
 }
@@ -175,7 +197,11 @@ func (c *Client) do(ctx context.Context, op string, api API, method, path string
 		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
 	}
 	c.header(req, token)
-	resp, err := c.http.Do(req)
+	client := c.reads
+	if post {
+		client = c.commands
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		sent := connected.Load() || !connecting.Load()
 		return nil, &Error{Kind: ErrUnreachable, Op: op, MayHaveActed: post && sent, cause: safe(err)}

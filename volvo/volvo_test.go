@@ -195,6 +195,30 @@ func TestCommandTimeout(t *testing.T) {
 	check(t, err, volvo.ErrUnreachable, true, 0)
 }
 
+// TestCommandsNeverOverHTTP2: over HTTP/2 the standard library repeats a request
+// whose stream was refused.
+func TestCommandsNeverOverHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"data":{"invokeStatus":"%s","odometer":{"value":"%d","unit":"km"}}}`, strings.ReplaceAll(r.Proto, "/", "_"), r.ProtoMajor)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	reads, commands := volvo.NewTransport(), volvo.NewCommandTransport()
+	for _, transport := range []*http.Transport{reads, commands} {
+		transport.TLSClientConfig.RootCAs = s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}
+	api := volvo.New(volvo.Options{URL: s.URL, Tokens: tokens(), CommandTimeout: time.Second, Transport: reads, Commands: commands})
+	readings, err := api.Read(t.Context(), "V", volvo.Odometer)
+	if err != nil || readings["odometer"].Value != "2" {
+		t.Errorf("a read went over HTTP/%s, %v", readings["odometer"].Value, err)
+	}
+	answer, err := api.Invoke(t.Context(), "V", volvo.Unlock, 0)
+	if err != nil || answer.InvokeStatus != "HTTP_1.1" {
+		t.Errorf("a command went over %s, %v", answer.InvokeStatus, err)
+	}
+}
+
 func TestRedirectsDoNotTravel(t *testing.T) {
 	var leaked atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Add(1) }))

@@ -72,8 +72,9 @@ func shortHash(secret string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-func transport() *http.Transport {
-	t := volvo.NewTransport()
+func transport() *http.Transport { return proxied(volvo.NewTransport()) }
+
+func proxied(t *http.Transport) *http.Transport {
 	t.Proxy = http.ProxyFromEnvironment
 	return t
 }
@@ -95,10 +96,10 @@ func accounts(cfg Config, chains []*bridge.Chain) []bridge.Account {
 				}
 			}
 		}
-		shared := transport()
+		shared, commands := transport(), proxied(volvo.NewCommandTransport())
 		for _, key := range c.keys() {
 			a.Clients = append(a.Clients, volvo.New(volvo.Options{URL: c.APIURL, Key: key, Tokens: tokens,
-				CommandTimeout: cfg.Commands.Timeout, Transport: shared, UserAgent: "volvobridge/" + v}))
+				CommandTimeout: cfg.Commands.Timeout, Transport: shared, Commands: commands, UserAgent: "volvobridge/" + v}))
 			a.KeyIDs = append(a.KeyIDs, shortHash(key))
 		}
 		for _, vehicle := range c.Vehicles {
