@@ -123,7 +123,7 @@ func (s ChainState) cloud() cloudStatus {
 	switch {
 	case s.Login:
 		return cloudLogin
-	case s.Usable || s.Fault == nil:
+	case s.Usable || s.Fault == nil, s.Failures < failuresToTell && s.Fault.Kind != volvo.ErrClient:
 		return cloudOK
 	case s.Fault.Kind == volvo.ErrUnreachable:
 		return cloudUnreachable

@@ -17,6 +17,7 @@ const (
 	longestWait = 5 * time.Minute
 	forcedGap   = 5 * time.Minute // between two refreshes because of a 401
 	spareLife   = 30 * time.Second
+	forcedTry   = time.Second // between two refreshes that commands ask for
 	chainTick   = time.Hour
 )
 
@@ -55,10 +56,12 @@ type Chain struct {
 	known    bool      // there is a login, good or not
 	expires  time.Time // of the access token
 	renewAt  time.Time
-	rejected bool         // the API answered 401 to the access token
-	forced   time.Time    // when that last led to a refresh
-	fault    *volvo.Error // of the last refresh; nil: it succeeded
+	taken    map[volvo.API]bool // what has accepted the access token
+	rejected bool               // the API answered 401 to the access token
+	forced   time.Time          // when that last led to a refresh
+	fault    *volvo.Error       // of the last refresh; nil: it succeeded
 	failures int
+	failed   time.Time // when
 	retryAt  time.Time
 	round    chan struct{} // closed at the end of a refresh
 	logins   map[string]*login
@@ -97,7 +100,7 @@ func OpenChain(opts ChainOptions) (*Chain, error) {
 		opts.Secret = func(string) {}
 	}
 	c := &Chain{opts: opts, wake: make(chan struct{}, 1), end: make(chan struct{}), round: make(chan struct{}),
-		logins: map[string]*login{}, tell: func(Happening) {}}
+		taken: map[volvo.API]bool{}, logins: map[string]*login{}, tell: func(Happening) {}}
 	var err error
 	if c.token, c.known, c.notes, err = opts.Store.LoadToken(opts.File); err != nil {
 		return nil, err
@@ -191,9 +194,13 @@ func (c *Chain) rest(now time.Time) time.Duration {
 // alive: there is a login that Volvo has not ended.
 func (c *Chain) alive() bool { return c.known && c.token.Rejected.IsZero() }
 
-// usable: the access token is good for a call.
-func (c *Chain) usable(now time.Time) bool {
+// usable: the access token is good for a call. A command's must last longer, if
+// there are such tokens at all.
+func (c *Chain) usable(now time.Time, command bool) bool {
 	spare := min(spareLife, c.token.Life/10)
+	if command {
+		spare = min(spareLife, c.token.Life/2)
+	}
 	if c.fault != nil {
 		spare = 0 // better than none
 	}
@@ -201,11 +208,14 @@ func (c *Chain) usable(now time.Time) bool {
 }
 
 // Token implements [volvo.TokenSource]. It waits for a refresh that is needed.
-func (c *Chain) Token(ctx context.Context, _ volvo.API) (string, error) {
+func (c *Chain) Token(ctx context.Context, _ volvo.API, command bool) (string, error) {
 	for {
 		c.mu.Lock()
 		now := time.Now()
-		access, usable, round := c.token.Access, c.usable(now), c.round
+		access, usable, round := c.token.Access, c.usable(now, command), c.round
+		if command && c.fault != nil && c.fault.Kind != volvo.ErrClient && now.Sub(c.failed) >= forcedTry {
+			c.retryAt = now // what failed a while ago may work by now
+		}
 		err := c.hopeless(now)
 		if err == nil && !usable && c.renewAt.After(now) {
 			c.renewAt = now
@@ -250,17 +260,26 @@ func (c *Chain) whyLogin() string {
 	return "Volvo ended the login, as told at " + c.token.Rejected.UTC().Format(time.DateTime) + " UTC"
 }
 
+// Accept implements [volvo.TokenSource].
+func (c *Chain) Accept(api volvo.API, access string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if access == c.token.Access {
+		c.taken[api] = true
+	}
+}
+
 // Reject implements [volvo.TokenSource]. All who hold the same token share one
-// refresh. A token that is refused though it is fresh is not the token's fault:
-// Volvo has a problem, and asking for more would not help.
-func (c *Chain) Reject(_ volvo.API, access string) error {
+// refresh. A token that is refused though it is fresh and was never taken is not
+// the token's fault: Volvo has a problem, and asking for more would not help.
+func (c *Chain) Reject(api volvo.API, access string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	switch {
 	case access != c.token.Access || c.rejected:
 		return volvo.ErrRenewed
-	case !c.forced.IsZero() && now.Sub(c.forced) < forcedGap:
+	case !c.forced.IsZero() && now.Sub(c.forced) < forcedGap && !c.taken[api]:
 		return volvo.ErrOutage
 	}
 	c.rejected, c.forced = true, now
@@ -352,6 +371,7 @@ func successor(token volvo.Token, used string, old store.Token, started time.Tim
 func (c *Chain) install(t store.Token, follows string, started time.Time) bool {
 	return c.replace(t, follows, func() {
 		c.rejected, c.fault, c.failures, c.retryAt = false, nil, 0, time.Time{}
+		clear(c.taken)
 		c.expires = started.Add(t.Life)
 		c.renewAt = c.expires.Add(-jittered(t.Life))
 	})
@@ -390,7 +410,8 @@ func (c *Chain) backOff(fault *volvo.Error, used string) bool {
 	}
 	c.failures++
 	wait = max(firstWait, wait/2+rand.N(wait/2+1), min(fault.Wait, longestWait))
-	c.fault, c.retryAt = fault, time.Now().Add(wait)
+	c.failed = time.Now()
+	c.fault, c.retryAt = fault, c.failed.Add(wait)
 	return true
 }
 

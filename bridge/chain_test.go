@@ -156,22 +156,22 @@ func TestLoginAndRefresh(t *testing.T) {
 		if s := r.chain.State(time.Now()); !s.Login || s.Usable {
 			t.Fatalf("before the first login: %+v", s)
 		}
-		if _, err := r.chain.Token(t.Context(), volvo.Energy); !errors.Is(err, volvo.ErrLogin) {
+		if _, err := r.chain.Token(t.Context(), volvo.Energy, false); !errors.Is(err, volvo.ErrLogin) {
 			t.Fatal(err)
 		}
 		if out := r.logIn(); !out.Done || len(out.Lost) > 0 {
 			t.Fatalf("%+v", out)
 		}
-		first, err := r.chain.Token(t.Context(), volvo.Energy)
+		first, err := r.chain.Token(t.Context(), volvo.Energy, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(299 * 59 * time.Second / 100)
-		if second, _ := r.chain.Token(t.Context(), volvo.Energy); second != first || cloud.TokenRequests() != 1 {
+		if second, _ := r.chain.Token(t.Context(), volvo.Energy, false); second != first || cloud.TokenRequests() != 1 {
 			t.Error("refreshed before 60 % of its life")
 		}
 		time.Sleep(299*32*time.Second/100 + time.Second)
-		if second, _ := r.chain.Token(t.Context(), volvo.Energy); second == first || cloud.TokenRequests() != 2 {
+		if second, _ := r.chain.Token(t.Context(), volvo.Energy, false); second == first || cloud.TokenRequests() != 2 {
 			t.Error("not refreshed after 90 % of its life")
 		}
 		// Marked before, kept after, and the one before it with it.
@@ -205,7 +205,7 @@ func TestFiftyRefusalsMakeOneTokenRequest(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		r.logIn()
-		access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+		access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestFiftyRefusalsMakeOneTokenRequest(t *testing.T) {
 				if kind := r.chain.Reject(volvo.ConnectedVehicle, access); kind != volvo.ErrRenewed {
 					t.Errorf("a refused token means %v", kind)
 				}
-				fresh, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+				fresh, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false)
 				if err != nil || fresh == access {
 					t.Errorf("no fresh token: %v", err)
 				}
@@ -227,7 +227,7 @@ func TestFiftyRefusalsMakeOneTokenRequest(t *testing.T) {
 			t.Errorf("%d token requests", n)
 		}
 		// Refused again at once, it is not the token's fault: no second one.
-		fresh, _ := r.chain.Token(t.Context(), volvo.ConnectedVehicle)
+		fresh, _ := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false)
 		if kind := r.chain.Reject(volvo.ConnectedVehicle, fresh); kind != volvo.ErrOutage {
 			t.Errorf("a fresh token refused means %v", kind)
 		}
@@ -803,6 +803,64 @@ func TestRefusedFreshToken(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		if s := r.document("bridge/state"); s["cloud_status"] != "ok" {
 			t.Errorf("mended: %v", s)
+		}
+	})
+}
+
+// TestEveryTokenRefusedTwice: a token that was good and is no longer is replaced,
+// however soon after the one before.
+func TestEveryTokenRefusedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLoginRig(t, simulator.New(simulator.Options{PerMinute: -1}))
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		last := ""
+		for n := range 3 {
+			access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false)
+			if err != nil || access == last {
+				t.Fatalf("token %d: %v, the same: %v", n, err, access == last)
+			}
+			last = access
+			r.chain.Accept(volvo.ConnectedVehicle, access)
+			time.Sleep(10 * time.Second)
+			if err := r.chain.Reject(volvo.Energy, access); n > 0 && !errors.Is(err, volvo.ErrOutage) {
+				t.Errorf("an API that never took the token: %v", err)
+			}
+			if n == 0 {
+				continue // the first refusal of all is believed
+			}
+			if err := r.chain.Reject(volvo.ConnectedVehicle, access); !errors.Is(err, volvo.ErrRenewed) {
+				t.Errorf("token %d was refused: %v", n, err)
+			}
+		}
+	})
+}
+
+// TestCommandForcesARefresh: a command does not take an old failure for an answer,
+// and its token lasts.
+func TestCommandForcesARefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Life: time.Minute}})}
+		r := newLoginRig(t, tr)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		for range 20 {
+			time.Sleep(7 * time.Second)
+			access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, true)
+			if left := time.Until(r.chain.State(time.Now()).Refreshed.Add(time.Minute)); err != nil || access == "" || left < 29*time.Second {
+				t.Errorf("%v left: %v", left, err)
+			}
+		}
+		tr.become(status(500, "application/json", `{}`))
+		time.Sleep(10 * time.Minute) // tries are minutes apart by now
+		tr.become(nil)
+		if _, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false); err == nil {
+			t.Error("a read forces a refresh")
+		}
+		if _, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, true); err != nil {
+			t.Errorf("a command: %v", err)
 		}
 	})
 }

@@ -23,6 +23,8 @@ type ChainState struct {
 	Why           string
 	// Fault is why the last refresh failed; nil: it did not.
 	Fault *volvo.Error
+	// Failures are the refreshes that failed in a row.
+	Failures int
 	// LoggedIn, Refreshed and Ends are the grant's times; zero: not known.
 	LoggedIn, Refreshed, Ends time.Time
 	// Scopes were granted, Missing not, of those that are needed now.
@@ -37,7 +39,7 @@ type ChainState struct {
 func (c *Chain) State(now time.Time) ChainState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := ChainState{Usable: c.usable(now), Login: !c.alive(), Fault: c.fault, Scopes: slices.Clone(c.token.Scopes)}
+	s := ChainState{Usable: c.usable(now, false), Login: !c.alive(), Fault: c.fault, Failures: c.failures, Scopes: slices.Clone(c.token.Scopes)}
 	if s.Login {
 		s.Why, s.Fault = c.whyLogin(), nil
 	}
@@ -58,7 +60,7 @@ func (c *Chain) State(now time.Time) ChainState {
 func (c *Chain) Usable(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.usable(now)
+	return c.usable(now, false)
 }
 
 // lacking lists what is wanted and not granted. An answer without scopes grants

@@ -336,7 +336,7 @@ func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) st
 	case fault.MayHaveActed:
 		o.status.Advice = new(adviceUnknown)
 		return unknown
-	case fault.NotSent && fault.Kind == volvo.ErrLogin:
+	case fault.NotSent && (fault.Kind == volvo.ErrLogin || fault.Kind == volvo.ErrClient):
 		o.status.Reason = new(reasonLogin)
 		a.reject(volvo.Commands, fault)
 		return refused

@@ -24,8 +24,12 @@ const (
 
 // TokenSource hands out access tokens.
 type TokenSource interface {
-	// Token returns a token for api, or an *Error that says why there is none.
-	Token(ctx context.Context, api API) (string, error)
+	// Token returns a token for api, or an *Error that says why there is none. For
+	// a command it tries harder: the token must last, and an earlier failure is no
+	// answer.
+	Token(ctx context.Context, api API, command bool) (string, error)
+	// Accept tells that api took token.
+	Accept(api API, token string)
 	// Reject tells that api answered 401 to token. It returns what that means:
 	// ErrLogin, ErrRenewed if the next call gets another token, or ErrOutage.
 	Reject(api API, token string) error
@@ -219,7 +223,7 @@ func (c *Client) token(ctx context.Context, api API, command bool) (string, erro
 		ctx, cancel = context.WithTimeout(ctx, commandTokenWait)
 		defer cancel()
 	}
-	return c.opts.Tokens.Token(ctx, api)
+	return c.opts.Tokens.Token(ctx, api, command)
 }
 
 func (c *Client) header(req *http.Request, token string) {
@@ -240,6 +244,7 @@ func (c *Client) answer(op string, api API, token string, post bool, resp *http.
 		}
 		return nil, e
 	}
+	c.opts.Tokens.Accept(api, token)
 	if err != nil {
 		return nil, &Error{Kind: ErrUnreachable, Op: op, Status: resp.StatusCode, MayHaveActed: post, cause: safe(err)}
 	}

@@ -1,10 +1,12 @@
 package volvo
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,7 +71,7 @@ func NewOAuth(opts OAuthOptions) *OAuth {
 			// is good for one.
 			Endpoint: oauth2.Endpoint{AuthURL: opts.AuthURL, TokenURL: opts.TokenURL, AuthStyle: oauth2.AuthStyleInHeader}},
 		// A redirect would carry the secret to whoever it names.
-		http: &http.Client{Transport: opts.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		http: &http.Client{Transport: lenient{opts.Transport}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
 
@@ -88,6 +90,49 @@ func (o *OAuth) Address(state, verifier string, scopes []string) string {
 	config := o.config
 	config.Scopes = scopes
 	return config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+}
+
+// lenient turns an answer that holds a token into one that the library takes. An
+// odd field beside it must not cost a login: the refresh token in it is the only
+// one that is still good.
+type lenient struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (l lenient) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(r)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	var fields object
+	if json.Unmarshal(body, &fields) == nil && exactText(fields["access_token"]) != "" {
+		plain := map[string]any{"token_type": "Bearer"}
+		for _, key := range []string{"access_token", "refresh_token", "scope"} {
+			if s := exactText(fields[key]); s != "" {
+				plain[key] = s
+			}
+		}
+		if n, ok := number(text(fields["expires_in"])); ok && n >= 1 && n < 1e8 {
+			plain["expires_in"] = int(n)
+		}
+		body, _ = json.Marshal(plain) // texts and a number always marshal
+		resp.Header.Set("Content-Type", "application/json")
+	}
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return resp, nil
+}
+
+// exactText is a JSON text as it is, empty for anything else.
+func exactText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
 }
 
 // Token is what Volvo ID hands out.
@@ -150,22 +195,23 @@ func oauthError(op string, err error) *Error {
 		}
 		return &Error{Kind: ErrOutage, Op: op, Status: http.StatusOK, Description: "the answer holds no token"}
 	}
-	e := &Error{Op: op, Status: answer.Response.StatusCode, Message: clip(answer.ErrorCode), Description: clip(answer.ErrorDescription)}
-	if e.Message == "" {
-		parsed := parseErrorBody(answer.Body)
-		e.Message, e.Description = parsed.message, parsed.description
-	}
-	e.Kind = oauthKind(e)
+	parsed := parseErrorBody(answer.Body)
+	e := &Error{Op: op, Status: answer.Response.StatusCode, Message: parsed.message, Description: parsed.description}
+	var fields object
+	_ = json.Unmarshal(answer.Body, &fields) // no JSON, no code
+	e.Kind = oauthKind(e, exactText(fields["error"]))
 	e.Wait = waitOf(e, answer.Response.Header.Get("Retry-After"))
 	return e
 }
 
-func oauthKind(e *Error) error {
+// oauthKind goes by OAuth's own code, which stands nowhere but in "error": the
+// same word in another place is no verdict on a login.
+func oauthKind(e *Error, code string) error {
 	refusal := e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized
 	switch {
-	case refusal && e.Message == "invalid_grant":
+	case refusal && code == "invalid_grant":
 		return ErrGrant
-	case refusal && (e.Message == "invalid_client" || e.Message == "unauthorized_client"):
+	case refusal && (code == "invalid_client" || code == "unauthorized_client"):
 		return ErrClient
 	case e.Status == http.StatusTooManyRequests:
 		return ErrRateLimited

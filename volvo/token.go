@@ -19,7 +19,7 @@ func NewStaticTokens(tokens map[API]string) *StaticTokens {
 }
 
 // Token implements [TokenSource].
-func (s *StaticTokens) Token(_ context.Context, api API) (string, error) {
+func (s *StaticTokens) Token(_ context.Context, api API, _ bool) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	op := "use the access token of " + string(api)
@@ -31,6 +31,9 @@ func (s *StaticTokens) Token(_ context.Context, api API) (string, error) {
 	}
 	return s.tokens[api], nil
 }
+
+// Accept implements [TokenSource].
+func (s *StaticTokens) Accept(API, string) {}
 
 // Reject implements [TokenSource].
 func (s *StaticTokens) Reject(api API, token string) error {

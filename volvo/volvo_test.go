@@ -219,6 +219,28 @@ func TestCommandsNeverOverHTTP2(t *testing.T) {
 	}
 }
 
+// TestOddTokenAnswers: whatever stands beside them, the tokens are kept.
+func TestOddTokenAnswers(t *testing.T) {
+	for body, life := range map[string]time.Duration{
+		`"token_type":"Bearer","expires_in":300`: 300 * time.Second, `"expires_in":"300"`: 300 * time.Second, `"expires_in":300.0`: 300 * time.Second,
+		`"expires_in":299.5`: 299 * time.Second, `"expires_in":""`: 5 * time.Minute, `"expires_in":"3e2"`: 300 * time.Second, `"expires_in":null`: 5 * time.Minute,
+		`"expires_in":-1`: 5 * time.Minute, `"expires_in":{}`: 5 * time.Minute, `"token_type":1`: 5 * time.Minute, `"scope":["openid"],"token_type":null`: 5 * time.Minute,
+	} {
+		for _, contentType := range []string{"application/json", "text/plain", ""} {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = []string{contentType}
+				fmt.Fprintf(w, `{"access_token":" a","refresh_token":"r",%s}`, body)
+			}))
+			oauth := volvo.NewOAuth(volvo.OAuthOptions{ClientID: "c", ClientSecret: "s", TokenURL: s.URL})
+			got, err := oauth.Refresh(t.Context(), "old")
+			if err != nil || got.Access != " a" || got.Refresh != "r" || (got.Life-life).Abs() > time.Second {
+				t.Errorf("%s as %q: %v %v, want %v", body, contentType, got.Life, err, life)
+			}
+			s.Close()
+		}
+	}
+}
+
 func TestRedirectsDoNotTravel(t *testing.T) {
 	var leaked atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Add(1) }))
