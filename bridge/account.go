@@ -3,6 +3,7 @@ package bridge
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"volvobridge/bridge/schedule"
@@ -17,6 +18,7 @@ type account struct {
 	chain   *Chain    // nil: test tokens
 	ends    time.Time // of those
 	wanted  []Vehicle
+	reads   []volvo.Resource // of each car
 	cars    []*car
 
 	plan  *schedule.Plan
@@ -27,8 +29,8 @@ type account struct {
 
 	spare      int // calls of a minute that polling leaves to commands
 	flying     int
-	paused     time.Time // after a 429
-	rejected   map[volvo.API]string
+	paused     time.Time          // after a 429
+	rejected   map[volvo.API]bool // test tokens that Volvo answered 401 to
 	failures   int
 	failing    map[volvo.Resource]bool // resources of the run of failures
 	lastFault  *volvo.Error
@@ -63,12 +65,13 @@ const (
 )
 
 func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
+	reads := slices.DeleteFunc(volvo.Resources(), func(r volvo.Resource) bool { return slices.Contains(a.Without, r.API()) })
 	return &account{
-		label: label, file: cmp.Or(a.File, label), clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
+		label: label, reads: reads, file: cmp.Or(a.File, label), clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		spare: p.PerMinute / 9, rejected: map[volvo.API]string{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
+		spare: p.PerMinute / 9, rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
 	}
 }
 
@@ -157,8 +160,8 @@ func (a *account) advice(now time.Time) string {
 		return ""
 	case cloudLogin:
 		for _, api := range volvo.APIs() {
-			if why, ok := a.rejected[api]; ok {
-				return "The access token of " + string(api) + " can't be used (" + cmp.Or(why, "Volvo answered 401") + "): put a fresh one into volvo.access_token and restart; the other APIs go on."
+			if a.rejected[api] {
+				return "Volvo answered 401 to the access token of " + string(api) + ": put a fresh one into volvo.access_token and restart; the other APIs go on."
 			}
 		}
 	case cloudQuota:

@@ -97,7 +97,7 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 func (b *Bridge) component(c *car, e *entity) discovery.Component {
 	k := discovery.Component{
 		Platform: e.platform, UniqueID: strings.ToLower(c.vin) + "_" + e.id, Name: translated(c.entityName(e), b.opts.HomeAssistant.Language), QoS: 1,
-		DefaultEntityID: discovery.EntityID(e.platform, c.deviceName(), cmp.Or(e.suffix, e.id)),
+		DefaultEntityID: c.entityID(e),
 		DeviceClass:     e.class, StateClass: e.stateClass, Unit: e.unit, DisplayPrecision: e.precision,
 		EntityCategory: e.category, Icon: e.icon, Options: e.options,
 	}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
 
@@ -123,18 +125,17 @@ const (
 	hybrid
 )
 
-// drivetrain goes by the fuel type, and by what is in the tank of a car whose
-// details can't be read.
+// fuelTypes are Volvo's words. The EX30 says NONE.
+var fuelTypes = map[string]drivetrain{
+	"PETROL": combustion, "DIESEL": combustion, "ELECTRIC": electric, "NONE": electric,
+	"PETROL/ELECTRIC": hybrid, "DIESEL/ELECTRIC": hybrid,
+}
+
+// drivetrain goes by the fuel type, and by what is in the tank of a car that
+// does not tell it.
 func (c *car) drivetrain() drivetrain {
-	if fuelType := c.reading(volvo.Details, "fuelType"); fuelType.Value != "" {
-		word := fuelType.Word()
-		switch {
-		case word == "NONE" || word == "ELECTRIC": // the EX30 says NONE
-			return electric
-		case strings.Contains(word, "ELECTRIC"):
-			return hybrid
-		}
-		return combustion
+	if d := fuelTypes[c.reading(volvo.Details, "fuelType").Word()]; d != unknownDrivetrain {
+		return d
 	}
 	if !c.tried[volvo.Details] {
 		return unknownDrivetrain
@@ -158,6 +159,15 @@ func (c *car) deviceName() string {
 		return c.name
 	}
 	return strings.TrimSpace("Volvo " + c.model())
+}
+
+// entityID is the entity's in Home Assistant, as far as we are asked.
+func (c *car) entityID(e *entity) string {
+	name := c.deviceName()
+	if discovery.Slug(name) == "" { // no letter of it is Latin
+		name = c.vin
+	}
+	return discovery.EntityID(e.platform, name, cmp.Or(e.suffix, e.id))
 }
 
 func (c *car) model() string { return c.reading(volvo.Details, "descriptions.model").Value }

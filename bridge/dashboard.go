@@ -25,7 +25,7 @@ func (b *Bridge) view(c *car) CarView {
 	v := CarView{Name: c.deviceName(), Slug: c.slug, Entities: map[string]string{}}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {
-			v.Entities[e.id] = discovery.EntityID(e.platform, c.deviceName(), cmp.Or(e.suffix, e.id))
+			v.Entities[e.id] = c.entityID(e)
 		}
 	}
 	return v

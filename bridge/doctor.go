@@ -278,7 +278,7 @@ func containsFold(list []string, s string) bool {
 
 // car reads every resource of a car.
 func (x *examination) car(ctx context.Context, a *account, area, vin string) error {
-	for _, r := range volvo.Resources() {
+	for _, r := range a.reads {
 		if x.known(ctx, area, vin, r) {
 			continue
 		}

@@ -226,6 +226,9 @@ func (c *car) strange(r volvo.Resource) []string {
 			odd = append(odd, fmt.Sprintf("%s: field %q", r, brief(field)))
 		}
 	}
+	if fuelType := a.Readings["fuelType"]; r == volvo.Details && fuelType.HasValue() && fuelTypes[fuelType.Word()] == unknownDrivetrain {
+		odd = append(odd, fmt.Sprintf("vehicle: fuelType word %q", brief(fuelType.Value)))
+	}
 	for i := range entities {
 		e := &entities[i]
 		if slices.ContainsFunc(e.from, func(s source) bool { return s.resource == r }) {

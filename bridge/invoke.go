@@ -89,7 +89,7 @@ func (b *Bridge) enqueue(o *order, now time.Time) {
 // blockedForCommands is the refusal by the limits and the cloud, nil when a call
 // is possible.
 func (b *Bridge) blockedForCommands(a *account, now time.Time) *refusal {
-	if _, ok := a.rejected[volvo.ConnectedVehicle]; ok || a.chain != nil && a.chain.State(now).Login {
+	if a.rejected[volvo.ConnectedVehicle] || a.chain != nil && a.chain.State(now).Login {
 		return &refusal{reasonLogin, "Log in again: Volvo no longer accepts the access token."}
 	}
 	if _, ok := a.quota.Pick(now, true); !ok {
@@ -338,7 +338,7 @@ func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) st
 		return unknown
 	case fault.NotSent && (fault.Kind == volvo.ErrLogin || fault.Kind == volvo.ErrClient):
 		o.status.Reason = new(reasonLogin)
-		a.reject(volvo.Commands, fault)
+		a.reject(volvo.Commands)
 		return refused
 	case fault.NotSent && fault.Kind == volvo.ErrRateLimited:
 		o.status.Reason = new(reasonRateLimited)
@@ -352,7 +352,7 @@ func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) st
 		o.status.Reason = new(reasonCar)
 	case volvo.ErrLogin:
 		o.status.Reason = new(reasonLogin)
-		a.reject(volvo.Commands, fault)
+		a.reject(volvo.Commands)
 	case volvo.ErrQuota:
 		o.status.Reason = new(reasonQuota)
 		a.quota.Spent(apiKey, now, fault.Wait)

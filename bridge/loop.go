@@ -17,7 +17,6 @@ import (
 
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
-	"volvobridge/volvo"
 )
 
 const (
@@ -489,5 +488,5 @@ func deliver[T any](b *Bridge, to chan<- T, v T) {
 // settled tells whether enough is known of a car to announce it: what was known
 // before a restart, or every resource tried once.
 func (b *Bridge) settled(c *car) bool {
-	return c.announced != "" || len(c.Proven) > 0 && c.model() != "" && c.restored() || len(c.tried) == len(volvo.Resources())
+	return c.announced != "" || len(c.Proven) > 0 && c.model() != "" && c.restored() || len(c.tried) >= len(c.account.reads)
 }

@@ -43,6 +43,8 @@ type Account struct {
 	// (zero: nobody knows).
 	Chain *Chain
 	Ends  time.Time
+	// Without are APIs that there is no test token for: they are left alone.
+	Without []volvo.API
 	// Vehicles to bridge; empty: all of the account.
 	Vehicles []Vehicle
 }

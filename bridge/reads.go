@@ -76,7 +76,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.cars = append(b.cars, c)
 	a.cars = append(a.cars, c)
 	b.bySlug[c.slug] = c
-	a.plan.Add(vin, volvo.Resources(), now)
+	a.plan.Add(vin, a.reads, now)
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
 		c.online, c.alive = "online", c.LastGood
@@ -168,7 +168,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if !ok {
 		return false
 	}
-	if _, rejected := a.rejected[key.Resource.API()]; rejected && key.Resource.Known() {
+	if key.Resource.Known() && a.rejected[key.Resource.API()] {
 		b.tryDone(a, key)
 		a.plan.Done(key, now, schedule.Unsupported)
 		a.answered() // a probe of it would come out again and again
@@ -271,7 +271,7 @@ func (b *Bridge) tryDone(a *account, key schedule.Key) {
 		return
 	}
 	c.tried[key.Resource] = true
-	if len(c.tried) == len(volvo.Resources()) && c.announced == "" && len(c.Proven) > 0 {
+	if len(c.tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
 		c.announce = time.Now().Add(2 * debounce)
 	}
 }
@@ -313,7 +313,7 @@ func (b *Bridge) sortFault(r result, fault *volvo.Error, now time.Time) schedule
 		a.pause(fault, now)
 		return schedule.Postponed
 	case volvo.ErrLogin:
-		a.reject(r.key.Resource, fault)
+		a.reject(r.key.Resource)
 		a.answered()
 		return schedule.Unsupported
 	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
@@ -334,7 +334,7 @@ func (a *account) pause(fault *volvo.Error, now time.Time) {
 	}
 }
 
-func (a *account) reject(r volvo.Resource, fault *volvo.Error) {
+func (a *account) reject(r volvo.Resource) {
 	if a.chain != nil {
 		return // the chain decides
 	}
@@ -342,9 +342,7 @@ func (a *account) reject(r volvo.Resource, fault *volvo.Error) {
 	if r == schedule.List {
 		api = volvo.ConnectedVehicle
 	}
-	if _, known := a.rejected[api]; !known {
-		a.rejected[api] = fault.Text()
-	}
+	a.rejected[api] = true
 }
 
 // logFault logs a failure at a level that fits: what heals by itself is told by
@@ -396,7 +394,7 @@ func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
 	b.rememberCars(from)
 	c.account, c.missing, c.gone = to, time.Time{}, false
 	to.cars = append(to.cars, c)
-	to.plan.Add(c.vin, volvo.Resources(), now)
+	to.plan.Add(c.vin, to.reads, now)
 }
 
 func (b *Bridge) car(vin string) *car {

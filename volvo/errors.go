@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -179,12 +180,7 @@ func aboutKey(text string) bool {
 // kindOf reads status and text, in lower case, as in the table of the API notes.
 func kindOf(status int, text string) error {
 	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	switch status {
 	case http.StatusUnauthorized:
@@ -196,12 +192,12 @@ func kindOf(status int, text string) error {
 		switch {
 		case has("quota"):
 			return ErrQuota
-		case has("not linked", "relation", "not belong", "vin"):
+		case has("not linked", "relation", "not belong") || vinWord.MatchString(text):
 			return ErrNotYours
 		}
 		return ErrScope
 	case http.StatusNotFound:
-		if has("vin", "linked", "relation") && !has("support") {
+		if (has("linked", "relation") || vinWord.MatchString(text)) && !has("support") {
 			return ErrNotYours
 		}
 		return ErrUnsupported
@@ -222,6 +218,9 @@ func kindOf(status int, text string) error {
 	}
 	return ErrOutage
 }
+
+// vinWord is not the end of "driving".
+var vinWord = regexp.MustCompile(`\bvin\b`)
 
 var refillTime = regexp.MustCompile(`(\d{1,3}):(\d{2}):(\d{2})`)
 

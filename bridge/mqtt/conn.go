@@ -232,7 +232,7 @@ func (c *Conn) setUp(up bool) {
 }
 
 func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
-	o := paho.NewClientOptions().AddBroker(c.opts.URL).
+	o := paho.NewClientOptions().AddBroker(withPort(c.opts.URL)).
 		SetClientID(c.opts.ClientID).SetUsername(c.opts.Username).SetPassword(c.opts.Password).
 		SetProtocolVersion(4). // else every refusal is tried again as MQTT 3.1
 		SetCleanSession(true). // nothing sent while we were away may arrive later
@@ -255,6 +255,19 @@ func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
 		o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return c.opts.Dial() })
 	}
 	return o
+}
+
+// withPort adds the usual port to an address without one, which the library does
+// for websockets only.
+func withPort(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() != "" {
+		return address
+	}
+	if port := map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme]; port != "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u.String()
 }
 
 func (c *Conn) subscribe(ctx context.Context, client paho.Client) error {

@@ -49,7 +49,7 @@ const probeWait = 3 * time.Second
 var ErrRefused = errors.New("the broker refuses the user")
 
 func probeClient(ctx context.Context, opts Options, take func(paho.Message)) (paho.Client, error) {
-	o := paho.NewClientOptions().AddBroker(opts.URL).SetClientID(opts.ClientID).SetUsername(opts.Username).SetPassword(opts.Password).
+	o := paho.NewClientOptions().AddBroker(withPort(opts.URL)).SetClientID(opts.ClientID).SetUsername(opts.Username).SetPassword(opts.Password).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
 		SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetDialer(&net.Dialer{Timeout: connectTimeout}).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { take(m) })

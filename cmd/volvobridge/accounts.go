@@ -90,6 +90,7 @@ func accounts(cfg Config, chains []*bridge.Chain) []bridge.Account {
 		var tokens volvo.TokenSource = a.Chain
 		if a.Chain == nil {
 			tokens = volvo.NewStaticTokens(c.AccessToken)
+			a.Without = slices.DeleteFunc(volvo.APIs(), func(api volvo.API) bool { return c.AccessToken[api] != "" })
 			for _, token := range c.AccessToken {
 				if ends, ok := volvo.TokenExpiry(token); ok && (a.Ends.IsZero() || ends.Before(a.Ends)) {
 					a.Ends = ends

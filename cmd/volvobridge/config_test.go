@@ -70,6 +70,12 @@ func TestProblemsWithLines(t *testing.T) {
 		{"unknown command", minimal + "commands:\n  allow: [lock, unlok]\n", `line 3: commands.allow: there is no command "unlok": did you mean "unlock"?`},
 		{"duration", minimal + "commands: {max_age: 30}\n", `"30" is no duration; write it like 30s`},
 		{"number", minimal + "polling: {per_minute: many}\n", `polling.per_minute: "many" is no whole number`},
+		{"resource", minimal + "polling: {intervals: {foo: 1m}}\n", `; known are vehicle, doors, `},
+		{"token of one API", "volvo: {api_key: k, access_token: {energy: e}}\n", "volvo.access_token: lacks connected_vehicle"},
+		{"wrong level", minimal + "vehicles: []\n", `unknown key "vehicles": it belongs below volvo`},
+		{"volvo2mqtt", minimal + "babelLocale: en\n", `that is volvo2mqtt's`},
+		{"ca file", minimal + "mqtt:\n  ca_file: /x\n  cert_file: /y\n", "line 3: mqtt.ca_file: the file can't be read: open /x"},
+		{"key file", minimal + "mqtt:\n  ca_file: ''\n  cert_file: /y\n  key_file: /z\n", "line 4: mqtt.cert_file: can't be used with key_file: open /y"},
 		{"bool", minimal + "home_assistant: {discovery: si}\n", "neither true nor false"},
 		{"resource", minimal + "polling:\n  intervals:\n    dors: 60s\n", `line 4: unknown resource "dors" in polling.intervals: did you mean "doors"?`},
 		{"profile", minimal + "polling: {profile: frugal}\n", `one of fixed`},
@@ -94,6 +100,15 @@ func TestProblemsWithLines(t *testing.T) {
 			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
 		}
 	}
+	for yaml, want := range map[string]int{
+		"volvo: {api_key: k, acess_token: t}\n": 1, minimal + "polling: {per_minute: many}\n": 1, "volvo: {api_key: k, access_token: {conected_vehicle: t}}\n": 1,
+		"volvo: {api_key: k, access_token: t, vehicles: [YV1AA000000000001]}\n":                      1,
+		"volvo: {api_key: k, access_token: t, vehicles: [{vin: YV1AA000000000001, name: Вольво}]}\n": 0,
+	} {
+		if _, err := parseConfig([]byte(yaml), nil); (err != nil || want > 0) && len(strings.Split(fmt.Sprint(err), "\n")) != want {
+			t.Errorf("%s: want %d problems:\n%v", yaml, want, err)
+		}
+	}
 	_, err := parseConfig([]byte("mqtt: {url: x, topic: '#'}\nstor: y\nlog: {level: loud}\n"), nil)
 	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 6 {
 		t.Errorf("%d problems at once, want 6:\n%v", n, err)
@@ -108,7 +123,7 @@ func TestEnvironment(t *testing.T) {
 	cfg, err := parseConfig([]byte(minimal+"mqtt: {topic: a}\n"), []string{
 		"VOLVOBRIDGE_MQTT_TOPIC=b", "VOLVOBRIDGE_MQTT_PASSWORD_FILE=" + secret, "VOLVOBRIDGE_MQTT_USERNAME=u",
 		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock, unlock]", "VOLVOBRIDGE_POLLING_INTERVALS={doors: 2m}", "VOLVOBRIDGE_COMMANDS_PIN=0123",
-		"VOLVOBRIDGE_VOLVO_VEHICLES=[{vin: YV1AA000000000001, name: X}]", "VOLVOBRIDGE_POLLING_RESERVE=7", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN={energy: e}", "HOME=/",
+		"VOLVOBRIDGE_VOLVO_VEHICLES=[{vin: YV1AA000000000001, name: X}]", "VOLVOBRIDGE_POLLING_RESERVE=7", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN={connected_vehicle: c, energy: e}", "HOME=/",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,10 @@ func (s *source) checkVolvo(key string, v *VolvoConfig) {
 	case slices.Contains(v.keys(), ""):
 		s.wrong(key+".api_keys", "holds an empty key; remove it")
 	}
-	if v.oauth() {
+	if !v.oauth() && v.AccessToken[volvo.ConnectedVehicle] == "" {
+		s.wrong(key+".access_token", "lacks connected_vehicle, without which no car is found; add the test token of the Connected Vehicle API")
+	}
+	if v.oauth() && !s.unread(key+".access_token") {
 		switch {
 		case v.ClientID == "" && v.ClientSecret == "":
 			s.wrong(key+".client_id", "is missing; client_id and client_secret are those of your published application %s; for a trial, set access_token to a test token instead", portal)
@@ -136,8 +139,6 @@ func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen ve
 			s.wrong(key+".vin", "stands twice; remove one")
 		}
 		switch {
-		case v.Name != "" && slug == "":
-			s.wrong(key+".name", "%q has no letter or digit that can be part of a topic; add one", v.Name)
 		case slug == "bridge":
 			s.wrong(key+".name", "%q is taken by the bridge's own topics; choose another", v.Name)
 		case slug != "" && slugs[slug]:
@@ -162,10 +163,13 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 		s.wrong("mqtt.client_id", "%q is not possible; letters, digits, _ and - are", m.ClientID)
 	}
 	s.topic("mqtt.topic", m.Topic)
+	if _, err := rootCAs(m.CAFile); err != nil {
+		s.wrong("mqtt.ca_file", "%v", err)
+	}
 	if (m.CertFile == "") != (m.KeyFile == "") {
 		s.wrong("mqtt.cert_file", "belongs together with mqtt.key_file; set both or none")
-	} else if _, err := tlsConfig(*m); err != nil {
-		s.wrong("mqtt.ca_file", "%v", err)
+	} else if _, err := certificates(m.CertFile, m.KeyFile); err != nil {
+		s.wrong("mqtt.cert_file", "can't be used with key_file: %v", err)
 	}
 	if m.Password != "" && m.Username == "" {
 		s.wrong("mqtt.username", "is missing; a password alone is not sent")

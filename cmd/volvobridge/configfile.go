@@ -31,6 +31,8 @@ func (p problems) Error() string { return strings.Join(p, "\n") }
 // source reads a configuration and remembers where each key was set.
 type source struct {
 	where    map[string]string // key: "line 12" or a variable's name
+	checking bool              // all was read
+	bad      []string          // keys that can't be read, or are meant by a misspelt one
 	problems problems
 }
 
@@ -68,6 +70,7 @@ func parseConfig(data []byte, environ []string) (Config, error) {
 	}
 	s.environment(&cfg, environ)
 	if len(s.problems) == 0 || !s.unreadable() {
+		s.checking = true
 		s.check(&cfg)
 	}
 	if len(s.problems) > 0 {
@@ -112,7 +115,23 @@ func (s *source) at(key string) string {
 	return "line 1"
 }
 
-func (s *source) wrong(key, format string, args ...any) { s.add(s.at(key), key, format, args...) }
+// wrong tells a problem of a key. What could not be read is not looked at again.
+func (s *source) wrong(key, format string, args ...any) {
+	if !s.checking {
+		s.bad = append(s.bad, key)
+	} else if s.unread(key) {
+		return
+	}
+	s.add(s.at(key), key, format, args...)
+}
+
+// unread: the key, or what it is a part of, could not be read.
+func (s *source) unread(key string) bool {
+	return slices.ContainsFunc(s.bad, func(bad string) bool {
+		rest, ok := strings.CutPrefix(key, bad)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
@@ -179,7 +198,7 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 		line := fmt.Sprintf("line %d", n.Content[i].Line)
 		switch {
 		case !known:
-			s.add(line, "", "unknown key %q%s%s", name, in(key), suggest(name, names))
+			s.add(line, "", "unknown key %q%s%s", name, in(key), s.meant(key, name, names))
 		case seen[name]:
 			s.add(line, "", "the key %q stands twice%s; remove one", name, in(key))
 		default:
@@ -187,6 +206,25 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 			s.node(n.Content[i+1], v.Field(field), join(key, name))
 		}
 	}
+}
+
+// meant says what an unknown key was probably meant to be.
+func (s *source) meant(key, name string, names []string) string {
+	if best := nearest(name, names); best != "" {
+		s.bad = append(s.bad, join(key, best))
+	} else if key == "" && slices.Contains([]string{"volvoData", "babelLocale", "updateInterval"}, name) {
+		return ": that is volvo2mqtt's; see \"From volvo2mqtt\" in the README"
+	} else if key == "" {
+		for section := range reflect.TypeFor[Config]().Fields() {
+			if section.Type.Kind() != reflect.Struct {
+				continue
+			}
+			if below, _ := fields(section.Type); slices.Contains(below, name) {
+				return fmt.Sprintf(": it belongs below %s", section.Tag.Get("yaml"))
+			}
+		}
+	}
+	return suggest(name, names)
 }
 
 func in(key string) string {
@@ -276,6 +314,7 @@ func (s *source) token(n *yaml.Node, v reflect.Value, key string) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name := n.Content[i].Value
 			if !slices.Contains(names, name) {
+				s.bad = append(s.bad, key)
 				s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "unknown key %q in %s%s", name, key, suggest(name, names))
 				continue
 			}
@@ -374,19 +413,25 @@ func leaves(v reflect.Value, key string, visit func(string, reflect.Value)) {
 
 // suggest finds the known name that was probably meant.
 func suggest(name string, known []string) string {
+	best := nearest(name, known)
+	if best == "" {
+		if len(known) > 20 {
+			return "; see config.example.yaml for all keys"
+		}
+		return "; known are " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// nearest is the known word that differs little, or empty.
+func nearest(name string, known []string) string {
 	best, distance := "", max(1, len(name)/3)
 	for _, k := range known {
 		if d := edits(name, k); d <= distance {
 			best, distance = k, d-1
 		}
 	}
-	if best == "" {
-		if len(known) > 12 {
-			return "; see config.example.yaml for all keys"
-		}
-		return "; known are " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf(": did you mean %q?", best)
+	return best
 }
 
 // edits is the Levenshtein distance.

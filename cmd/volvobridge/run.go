@@ -136,24 +136,41 @@ func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *reda
 // tlsConfig reads the broker's CA and our certificate.
 func tlsConfig(m MQTTConfig) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if m.CAFile != "" {
-		pem, err := os.ReadFile(m.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("the file can't be read: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM", m.CAFile)
-		}
+	var err error
+	if cfg.RootCAs, err = rootCAs(m.CAFile); err != nil {
+		return nil, fmt.Errorf("mqtt.ca_file: %w", err)
 	}
-	if m.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("cert_file and key_file can't be used: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
+	if cfg.Certificates, err = certificates(m.CertFile, m.KeyFile); err != nil {
+		return nil, fmt.Errorf("mqtt.cert_file: %w", err)
 	}
 	return cfg, nil
+}
+
+// rootCAs reads a file of certificates; without one the system's count.
+func rootCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the file can't be read: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+func certificates(certFile, keyFile string) ([]tls.Certificate, error) {
+	if certFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return []tls.Certificate{cert}, nil
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
