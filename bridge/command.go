@@ -104,17 +104,20 @@ func (b *Bridge) command(m mqtt.Received) {
 	b.send(m.Topic, nil)
 	stored := refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
 	switch {
-	case o.car == nil && m.Retained:
+	case o.car == nil && m.Retained, entityByID(o.entity) == nil && m.Retained:
 		b.answerStranger(levels[0], o, stored, now)
 		return
 	case o.car == nil:
 		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no car of that name."}, now)
 		return
+	case entityByID(o.entity) == nil:
+		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no entity of that name."}, now)
+		return
 	case m.Retained:
 		b.refuse(o, stored, now)
 		return
 	case !takesCommands(o.entity):
-		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no entity of that name that takes commands."}, now)
+		b.refuse(o, refusal{reasonInvalid, "This entity takes no commands."}, now)
 		return
 	case b.stopping:
 		b.refuse(o, stoppedFirst, now)

@@ -232,15 +232,16 @@ func (x *examination) call(ctx context.Context, a *account, do func(*volvo.Clien
 }
 
 func (x *examination) cars(ctx context.Context, a *account) error {
-	var listed []string
+	var list volvo.VehicleList
 	err := x.call(ctx, a, func(c *volvo.Client) (err error) {
-		listed, err = c.Vehicles(ctx)
+		list, err = c.Vehicles(ctx)
 		return err
 	})
 	if err != nil {
 		x.add(failure(Finding{Area: a.label, What: "list of cars"}, err))
 		return ctx.Err()
 	}
+	listed := list.VINs
 	for _, vin := range listed {
 		x.secret(vin)
 	}
@@ -256,7 +257,7 @@ func (x *examination) cars(ctx context.Context, a *account) error {
 		if area == "" {
 			area = fmt.Sprint("car ", i+1)
 		}
-		if !containsFold(listed, v.VIN) {
+		if list.Whole && !containsFold(listed, v.VIN) {
 			x.add(Finding{Area: area, What: "vin", Result: ResultProblem, Found: "the account does not list this car", Advice: "Check the VIN in vehicles, and that the car is linked to this Volvo ID in the Volvo app."})
 			continue
 		}

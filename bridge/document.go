@@ -156,6 +156,9 @@ func (b *Bridge) values(c *car, now time.Time) map[string]any {
 // publishCar publishes what changed of a car: document, attributes, position.
 func (b *Bridge) publishCar(c *car, now time.Time) {
 	c.dirty = false
+	if !c.restored() && len(c.denied) < len(c.account.reads) {
+		return // nothing is known yet; what the broker holds may be good
+	}
 	document := b.values(c, now)
 	same := encode(document)
 	if same != c.document || now.Sub(c.sent) >= heartbeat {

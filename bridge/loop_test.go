@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"volvobridge/bridge"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
@@ -584,6 +585,108 @@ func TestCarLeavesTheAccount(t *testing.T) {
 	})
 }
 
+// TestListOfOneCar: the published reference prints a single car; the other, which
+// can be read, is not gone for that.
+func TestListOfOneCar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV, simulator.PHEV}, PerDay: -1, PerMinute: -1})
+		one := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if path.Base(r.URL.Path) == "vehicles" {
+				fmt.Fprintf(w, `{"vin":%q}`, cloud.VINs()[0])
+				return
+			}
+			cloud.ServeHTTP(w, r)
+		})
+		r := newRig(t, one, bridge.Vehicle{VIN: cloud.VINs()[0]}, bridge.Vehicle{VIN: cloud.VINs()[1]})
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		for _, vin := range cloud.VINs() {
+			if got, _ := r.broker.Retained(base + "/" + vin + "/availability"); got != "online" {
+				t.Errorf("a car is %q", got)
+			}
+		}
+		if w := r.warnings(); w != "" {
+			t.Errorf("warnings:\n%s", w)
+		}
+	})
+}
+
+// TestNothingKnownNothingTold: a start in an outage publishes no empty document,
+// and is not ready.
+func TestNothingKnownNothingTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := ownCar(t)
+		cloud.Set("GET *", simulator.Answer{Status: 503})
+		r := newRig(t, cloud, bridge.Vehicle{VIN: ownVIN})
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(time.Hour)
+		if got, ok := r.broker.Retained(base + "/" + ownVIN + "/state"); ok || r.bridge.Ready() == nil {
+			t.Errorf("published %q, ready: %v", got, r.bridge.Ready())
+		}
+		cloud.Set("GET *", simulator.Answer{Status: 403, Body: `{"error":{"message":"FORBIDDEN"}}`})
+		time.Sleep(20 * time.Minute)
+		if err := r.bridge.Ready(); err != nil {
+			t.Errorf("every resource was denied, that is all there is to know: %v", err)
+		}
+	})
+}
+
+// TestTokenOfOneAPI: what there is no test token for is left alone.
+func TestTokenOfOneAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := ownCar(t)
+		r := newRig(t, cloud)
+		r.opts.Accounts[0].Without = []volvo.API{volvo.Energy, volvo.Location}
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(time.Hour)
+		if s := r.document("bridge/state"); s["cloud_status"] != "ok" || s["login_required"] != "OFF" {
+			t.Errorf("%v", s)
+		}
+		for _, c := range cloud.Calls("GET") {
+			if strings.HasPrefix(c.Path, "/energy/") || strings.HasPrefix(c.Path, "/location/") {
+				t.Errorf("%s was read", c.Path)
+			}
+		}
+		if r.document(ownVIN + "/state")["odometer"] == nil {
+			t.Error("the car was not read")
+		}
+	})
+}
+
+// TestSharedKey: Volvo counts by the key, whoever uses it.
+func TestSharedKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV, simulator.PHEV}, PerDay: -1, PerMinute: -1})
+		r := newRig(t, cloud, bridge.Vehicle{VIN: cloud.VINs()[0]})
+		second := r.opts.Accounts[0]
+		second.File, second.Vehicles = "second", []bridge.Vehicle{{VIN: cloud.VINs()[1]}}
+		r.opts.Accounts = append(r.opts.Accounts, second)
+		r.opts.Polling.DailyQuota, r.opts.Polling.Reserve = 60, 10
+		log := &askedFor{next: cloud, at: map[string][]time.Time{}}
+		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, Transport: through{log},
+			Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token})})
+		for i := range r.opts.Accounts {
+			r.opts.Accounts[i].Clients = []*volvo.Client{client}
+		}
+		r.start()
+		defer func() { r.stop() }()
+		time.Sleep(6 * time.Hour)
+		r.stop()
+		r.start()
+		time.Sleep(6 * time.Hour)
+		if n := log.calls(); n > 50 || n < 40 {
+			t.Errorf("%d calls with a key that has 50 for reads", n)
+		}
+		if s := r.document("bridge/state"); s["calls_today"].(float64) > 50 || s["calls_left"].(float64) < 10 {
+			t.Errorf("%v", s)
+		}
+	})
+}
+
 // TestWarmStart: what was known before a restart is published before the first
 // read, and nothing of it is lost in an outage.
 func TestWarmStart(t *testing.T) {
@@ -639,6 +742,16 @@ func (a *askedFor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.at[name] = append(a.at[name], time.Now())
 	a.mu.Unlock()
 	a.next.ServeHTTP(w, r)
+}
+
+func (a *askedFor) calls() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for _, times := range a.at {
+		n += len(times)
+	}
+	return n
 }
 
 func (a *askedFor) times(resource string) []time.Time {

@@ -27,7 +27,7 @@ type result struct {
 	apiKey   int
 	started  time.Time
 	readings volvo.Readings
-	vins     []string
+	cars     volvo.VehicleList
 	err      error
 }
 
@@ -39,6 +39,9 @@ func (b *Bridge) start(now time.Time) {
 			label = fmt.Sprint("account", i+1)
 		}
 		a := newAccount(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
+		for _, other := range b.accounts {
+			a.quota.Share(other.quota)
+		}
 		b.accounts = append(b.accounts, a)
 		if !a.ends.IsZero() {
 			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
@@ -63,7 +66,7 @@ func (b *Bridge) start(now time.Time) {
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{vin: vin, name: name, slug: b.slug(name, vin), account: a, memory: newMemory(),
-		tried: map[volvo.Resource]bool{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+		tried: map[volvo.Resource]bool{}, denied: map[volvo.Resource]bool{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
 	if name != "" {
 		c.label = c.slug
@@ -140,10 +143,22 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 // dispatch starts every read that is due and allowed.
 func (b *Bridge) dispatch(now time.Time) {
 	for _, a := range b.accounts {
-		a.plan.Stretch(a.quota.Stretch(a.plan.PerDay(), now))
+		a.plan.Stretch(a.quota.Stretch(b.perDay(a), now))
 		for b.dispatchOne(a, now) {
 		}
 	}
+}
+
+// perDay is what is wanted of an account's keys, by it and by those that share
+// them.
+func (b *Bridge) perDay(a *account) float64 {
+	calls := 0.0
+	for _, other := range b.accounts {
+		if other == a || other.quota.Shares(a.quota) {
+			calls += other.plan.PerDay()
+		}
+	}
+	return calls
 }
 
 func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
@@ -185,7 +200,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
 	r := result{account: a, key: key, apiKey: apiKey, started: time.Now()}
 	if key.Resource == schedule.List {
-		r.vins, r.err = a.clients[apiKey].Vehicles(b.reading)
+		r.cars, r.err = a.clients[apiKey].Vehicles(b.reading)
 		return r
 	}
 	r.readings, r.err = a.clients[apiKey].Read(b.reading, key.Car, key.Resource)
@@ -207,7 +222,7 @@ func (b *Bridge) apply(r result, now time.Time) {
 	}
 	a.plan.Done(r.key, now, schedule.Read)
 	if r.key.Resource == schedule.List {
-		b.listCars(a, r.vins, now)
+		b.listCars(a, r.cars, now)
 	} else if c := b.car(r.key.Car); c != nil {
 		b.keep(c, r.key.Resource, r.readings, r.started, now)
 	}
@@ -294,6 +309,10 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 		outcome = b.sortFault(r, fault, now)
 	}
 	a.plan.Done(r.key, now, outcome)
+	if c := b.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
+		c.denied[r.key.Resource] = true
+		b.touch(c, now)
+	}
 	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
 		b.confirm(c, r.key.Resource, false, r.started, now)
 	}
@@ -357,10 +376,10 @@ func (b *Bridge) logFault(r result, fault *volvo.Error) {
 
 // listCars takes the list of the account's cars: new ones join, and one that is
 // not listed twice, an hour apart, is gone.
-func (b *Bridge) listCars(a *account, vins []string, now time.Time) {
+func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 	a.listed = true
 	listed := map[string]bool{}
-	for _, vin := range vins {
+	for _, vin := range cars.VINs {
 		listed[strings.ToUpper(vin)] = true
 		if len(a.wanted) > 0 {
 			continue
@@ -375,6 +394,7 @@ func (b *Bridge) listCars(a *account, vins []string, now time.Time) {
 		switch {
 		case listed[strings.ToUpper(c.vin)]:
 			c.missing, c.gone = time.Time{}, false
+		case !cars.Whole: // says nothing of the others
 		case c.missing.IsZero():
 			c.missing = now
 			b.log.Warn().Str("car", c.label).Str("hint", "check the VIN, and that the car is linked to this Volvo ID").Msg("the account does not list this car")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/discovery"
 )
@@ -103,16 +104,12 @@ func onOff(on bool) string {
 
 // counters add up the keys of all accounts.
 func (b *Bridge) counters(now time.Time) map[string]any {
-	calls, left, commands := 0, 0, 0
-	var resets time.Time
+	var quotas []*schedule.Quota
 	for _, a := range b.accounts {
-		s := a.quota.State(now)
-		calls, left, commands = calls+s.Calls, left+s.Left, commands+s.Commands
-		if resets.IsZero() || s.Resets.Before(resets) {
-			resets = s.Resets
-		}
+		quotas = append(quotas, a.quota)
 	}
-	return map[string]any{"calls_today": calls, "calls_left": left, "commands_today": commands, "quota_resets": stamp(resets)}
+	s := schedule.Together(quotas...).State(now)
+	return map[string]any{"calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": stamp(s.Resets)}
 }
 
 // severity orders the statuses for a bridge with several accounts.

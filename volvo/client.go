@@ -113,18 +113,18 @@ func New(opts Options) *Client {
 	return c
 }
 
-// Vehicles lists the VINs of the account's cars.
-func (c *Client) Vehicles(ctx context.Context) ([]string, error) {
+// Vehicles lists the account's cars.
+func (c *Client) Vehicles(ctx context.Context) (VehicleList, error) {
 	const op = "list vehicles"
 	body, err := c.get(ctx, op, ConnectedVehicle, vehiclesPath)
 	if err != nil {
-		return nil, err
+		return VehicleList{}, err
 	}
-	vins, err := DecodeVehicles(body)
+	cars, err := DecodeVehicles(body)
 	if err != nil {
-		return nil, &Error{Kind: ErrOutage, Op: op, Status: http.StatusOK, cause: err}
+		return VehicleList{}, &Error{Kind: ErrOutage, Op: op, Status: http.StatusOK, cause: err}
 	}
-	return vins, nil
+	return cars, nil
 }
 
 // Read reads one resource of a car.

@@ -192,13 +192,21 @@ func list(raw []byte) []json.RawMessage {
 	return nil
 }
 
+// VehicleList is an account's cars.
+type VehicleList struct {
+	VINs []string
+	// Whole tells that the answer was a list: a car that is not on it is none of
+	// the account's. The published reference prints a single car.
+	Whole bool
+}
+
 // DecodeVehicles reads the list of cars: one object or a list, wrapped or bare.
-func DecodeVehicles(body []byte) ([]string, error) {
+func DecodeVehicles(body []byte) (VehicleList, error) {
 	inner, err := unwrap(body)
 	if err != nil {
-		return nil, err
+		return VehicleList{}, err
 	}
-	var vins []string
+	cars := VehicleList{Whole: bytes.HasPrefix(bytes.TrimSpace(inner), []byte("["))}
 	for _, raw := range list(inner) {
 		vin, ok := scalar(raw)
 		if !ok {
@@ -209,10 +217,10 @@ func DecodeVehicles(body []byte) ([]string, error) {
 			vin = text(entry["vin"])
 		}
 		if vin = strings.TrimSpace(vin); ValidVIN(vin) {
-			vins = append(vins, vin)
+			cars.VINs = append(cars.VINs, vin)
 		}
 	}
-	return vins, nil
+	return cars, nil
 }
 
 // ValidVIN reports whether vin can be one: letters and digits, up to 17. Shorter

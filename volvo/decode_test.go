@@ -189,8 +189,8 @@ func FuzzLocation(f *testing.F)     { fuzz(f, volvo.Position, "location.json") }
 func FuzzVehicles(f *testing.F) {
 	seeds(f, "vehicles.json")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		vins, err := volvo.DecodeVehicles(body)
-		for _, vin := range vins {
+		cars, err := volvo.DecodeVehicles(body)
+		for _, vin := range cars.VINs {
 			if err != nil || !volvo.ValidVIN(vin) {
 				t.Fatalf("%q %v", vin, err)
 			}

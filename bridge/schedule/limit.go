@@ -59,7 +59,7 @@ func (w *Window) forget(now time.Time) {
 // Quota counts the calls of each API key in its quota day.
 type Quota struct {
 	daily, reserve int
-	keys           []keyQuota
+	keys           []*keyQuota
 }
 
 type keyQuota struct {
@@ -74,9 +74,28 @@ type keyQuota struct {
 func NewQuota(daily, reserve int, ids []string, now time.Time) *Quota {
 	q := &Quota{daily: daily, reserve: reserve}
 	for _, id := range ids {
-		q.keys = append(q.keys, keyQuota{ID: id, Resets: nextMidnight(now)})
+		q.keys = append(q.keys, &keyQuota{ID: id, Resets: nextMidnight(now)})
 	}
 	return q
+}
+
+// Share has q count the keys that it has in common with another account's quota
+// in one place: Volvo counts by the key.
+func (q *Quota) Share(other *Quota) {
+	for i, k := range q.keys {
+		if j := other.find(k.ID); j >= 0 {
+			q.keys[i] = other.keys[j]
+		}
+	}
+}
+
+// Shares tells whether two quotas have a key in common.
+func (q *Quota) Shares(other *Quota) bool {
+	return slices.ContainsFunc(q.keys, func(k *keyQuota) bool { return slices.Contains(other.keys, k) })
+}
+
+func (q *Quota) find(id string) int {
+	return slices.IndexFunc(q.keys, func(k *keyQuota) bool { return k.ID == id })
 }
 
 // nextMidnight: Volvo refills at 00:00 UTC, as far as anybody has seen.
@@ -96,20 +115,22 @@ func (q *Quota) Load(data []byte) error {
 	if err := json.Unmarshal(data, &saved); err != nil {
 		return err
 	}
-	for i := range q.keys {
-		for _, s := range saved {
-			if s.ID == q.keys[i].ID && s.Calls >= 0 && s.Commands >= 0 {
-				q.keys[i] = s
-			}
+	for _, s := range saved {
+		if i := q.find(s.ID); i >= 0 && s.Calls >= 0 && s.Commands >= 0 && s.newer(q.keys[i]) {
+			*q.keys[i] = s
 		}
 	}
 	return nil
 }
 
+// newer: a key that accounts share is saved with each of them.
+func (k *keyQuota) newer(than *keyQuota) bool {
+	return than.Calls == 0 || k.Resets.After(than.Resets) || k.Resets.Equal(than.Resets) && k.Calls >= than.Calls
+}
+
 // turn starts the new quota day of keys whose time has come.
 func (q *Quota) turn(now time.Time) {
-	for i := range q.keys {
-		k := &q.keys[i]
+	for _, k := range q.keys {
 		// Later than Volvo ever says: the clock was wrong when this was written.
 		if k.Resets.Sub(now) > longestDay {
 			k.Resets = nextMidnight(now)
@@ -155,7 +176,7 @@ const longestDay = 25 * time.Hour
 
 // Undo takes back what Count recorded at a time of a call that was never made.
 func (q *Quota) Undo(key int, at time.Time, command bool) {
-	k := &q.keys[key]
+	k := q.keys[key]
 	if at.Before(k.Resets.Add(-24 * time.Hour)) {
 		return // it was counted yesterday
 	}
@@ -170,7 +191,7 @@ const unknownRefill = time.Hour
 
 // Spent tells that Volvo called a key's quota spent and when it is refilled.
 func (q *Quota) Spent(key int, now time.Time, wait time.Duration) {
-	k := &q.keys[key]
+	k := q.keys[key]
 	if wait <= 0 {
 		k.Until = now.Add(min(unknownRefill, k.Resets.Sub(now)))
 		return
@@ -190,7 +211,12 @@ type State struct {
 func (q *Quota) State(now time.Time) State {
 	q.turn(now)
 	s := State{Spent: true}
+	seen := map[*keyQuota]bool{}
 	for _, k := range q.keys {
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
 		s.Calls += k.Calls
 		s.Commands += k.Commands
 		left := max(0, q.daily-k.Calls)
@@ -204,6 +230,16 @@ func (q *Quota) State(now time.Time) State {
 		}
 	}
 	return s
+}
+
+// Together is the quota of all keys of several accounts.
+func Together(quotas ...*Quota) *Quota {
+	all := &Quota{}
+	for _, q := range quotas {
+		all.daily, all.reserve = q.daily, q.reserve
+		all.keys = append(all.keys, q.keys...)
+	}
+	return all
 }
 
 // Free returns when a key is usable again, for polling or, with reserved, for a
