@@ -27,7 +27,8 @@ type account struct {
 	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
-	spare      int // calls of a minute that polling leaves to commands
+	spare      int // calls of a minute that polling leaves to what is asked for
+	commands   int // and that any read leaves to commands
 	flying     int
 	paused     time.Time          // after a 429
 	rejected   map[volvo.API]bool // test tokens that Volvo answered 401 to
@@ -71,7 +72,7 @@ func newAccount(a Account, p Polling, commandsPerMinute int, label string, now t
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		spare: p.PerMinute / 9, rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
+		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/3), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
 	}
 }
 
@@ -84,6 +85,10 @@ func (a *account) count(apiKey int, now time.Time, command bool) {
 		a.posts.Count(now)
 	}
 }
+
+// mine is how many calls of a minute a read must leave: a command never waits for
+// reads.
+func (a *account) mine(now time.Time) int { return max(0, a.commands-a.posts.Used(now)) }
 
 // undo takes back a command that was never sent: it counts for nothing.
 func (a *account) undo(apiKey int, at time.Time) {

@@ -49,6 +49,7 @@ type memory struct {
 	EngineRuntime int                        `json:"engineRuntime"`
 	ClimateUntil  time.Time                  `json:"climateUntil,omitzero"`
 	LastCommand   *Status                    `json:"lastCommand,omitzero"`
+	Statuses      map[string]Status          `json:"statuses,omitzero"` // of each entity, the last
 	Images        map[string]image           `json:"images,omitzero"`
 	LastGood      time.Time                  `json:"lastGood,omitzero"`
 	Finish        finish                     `json:"finish,omitzero"`
@@ -76,7 +77,7 @@ const defaultRuntime = 15 // minutes, what Home Assistant's own integration send
 func newMemory() memory {
 	return memory{
 		Snapshot: map[volvo.Resource]*answer{}, Proven: map[string]bool{}, Offered: map[volvo.Command]bool{},
-		EngineRuntime: defaultRuntime, Images: map[string]image{}, Told: map[string]string{},
+		EngineRuntime: defaultRuntime, Statuses: map[string]Status{}, Images: map[string]image{}, Told: map[string]string{},
 	}
 }
 
@@ -96,6 +97,9 @@ func loadMemory(data []byte) (memory, error) {
 	}
 	if m.Offered == nil {
 		m.Offered = fresh.Offered
+	}
+	if m.Statuses == nil {
+		m.Statuses = fresh.Statuses
 	}
 	if m.Images == nil {
 		m.Images = fresh.Images

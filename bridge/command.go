@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"volvobridge/bridge/mqtt"
@@ -79,7 +80,11 @@ type order struct {
 	status  Status
 	seq     int64     // in the journal
 	proof   *readback // set when its state is read back
+	late    bool      // it may have lain in a buffer
 	before  *order    // whose read-back this one displaced
+	version int       // of what the journal is told
+	writing sync.Mutex
+	written int
 	times
 }
 
@@ -96,8 +101,8 @@ func (b *Bridge) command(m mqtt.Received) {
 		b.ownCommand(levels[1], m)
 		return
 	}
-	now := m.At
-	o := &order{car: b.bySlug[levels[0]], entity: levels[1]}
+	now := time.Now()
+	o := &order{car: b.bySlug[levels[0]], entity: levels[1], late: m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	// Whoever published it may have had it stored, which a live message does not
 	// tell: it would come again at every connection.
@@ -188,7 +193,7 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	if !b.allowed(needs) {
 		return &refusal{reasonNotAllowed, "Add " + string(needs) + " to commands.allow to allow it."}
 	}
-	if no := o.car.commands.checkPIN(b.opts.Commands.PIN, o, now); no != nil {
+	if no := b.checkPIN(o, now); no != nil {
 		return no
 	}
 	if o.car.Snapshot[volvo.Commands] != nil && !o.car.Offered[needs] {
@@ -241,14 +246,17 @@ func sortedWords(e *entity) []string {
 
 // tooOld refuses what was sent too long ago, or in the future.
 func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
-	if o.request.at.IsZero() {
+	if !o.request.stamped {
+		if o.late {
+			return &refusal{reasonStale, "This machine or the bridge slept until now, so nobody knows when it was sent; send it again."}
+		}
 		return nil
 	}
 	switch age := now.Sub(o.request.at); {
 	case age > b.opts.Commands.MaxAge:
-		return &refusal{reasonStale, fmt.Sprintf("It was sent %s ago, more than commands.max_age; check the clocks if that is wrong.", age.Round(time.Second))}
+		return &refusal{reasonStale, fmt.Sprintf("It was sent %s ago, more than commands.max_age; check the clocks if that is wrong.", inWords(age))}
 	case age < -maxFuture:
-		return &refusal{reasonStale, "Its time lies in the future; check the clocks of the sender and of this machine."}
+		return &refusal{reasonStale, "Its time lies in the future; check the clocks of the sender and of this machine, and that it is in seconds."}
 	}
 	return nil
 }
@@ -258,7 +266,7 @@ func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
 func (b *Bridge) plain(o *order) *refusal {
 	critical := o.command == volvo.Unlock || o.command == volvo.EngineStart
 	// One that is not allowed at all is told so instead.
-	if !critical || !b.allowed(o.command) || !o.request.at.IsZero() || b.opts.Commands.AllowPlain {
+	if !critical || !b.allowed(o.command) || o.request.stamped || b.opts.Commands.AllowPlain {
 		return nil
 	}
 	return &refusal{reasonStale, `This command needs the time it was sent: {"value": ..., "at": unix seconds}; or set commands.allow_plain.`}
@@ -272,7 +280,7 @@ func (b *Bridge) settleLocally(o *order, now time.Time) {
 		c.EngineRuntime = o.runtime
 		b.saveCar(c)
 	case "refresh":
-		if no := b.blockedForReads(c.account, now); no != nil {
+		if no := c.account.refusedReads(now); no != nil {
 			b.refuse(o, *no, now)
 			return
 		}
@@ -311,6 +319,7 @@ func (b *Bridge) change(o *order, status string, now time.Time) {
 func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 	c := o.car
 	o.status.UpdatedAt = now.UTC()
+	c.Statuses[o.entity] = o.status
 	b.retain(b.topic(c.slug, o.entity, "status"), encode(o.status))
 	b.tell(b.topic(c.slug, "event"), map[string]any{
 		"event_type": event, "entity": o.entity, "id": o.status.ID, "command": o.status.Command, "status": o.status.Status,
@@ -345,24 +354,43 @@ func deref(s *string) string {
 	return *s
 }
 
+// inWords is a duration for people.
+func inWords(d time.Duration) string {
+	if days := d / (24 * time.Hour); days >= 2 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return d.Round(time.Second).String()
+}
+
 // sentence makes one of an error's text.
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
-// checkPIN compares in constant time; five wrong ones lock it for a while.
-func (q *commandQueue) checkPIN(pin string, o *order, now time.Time) *refusal {
+// pinGuard counts wrong PINs: there is one for all cars.
+type pinGuard struct {
+	wrong  int
+	locked time.Time
+}
+
+// checkPIN compares in constant time; five wrong ones lock it for a while. None at
+// all is no guess.
+func (b *Bridge) checkPIN(o *order, now time.Time) *refusal {
+	pin, q := b.opts.Commands.PIN, &b.pin
 	if pin == "" || o.command != volvo.Unlock && o.command != volvo.EngineStart {
 		return nil
 	}
-	if now.Before(q.pinLocked) {
-		return &refusal{reasonPIN, fmt.Sprintf("Too many wrong PINs; try again in %s.", q.pinLocked.Sub(now).Round(time.Second))}
+	if now.Before(q.locked) {
+		return &refusal{reasonPIN, fmt.Sprintf("Too many wrong PINs; try again in %s.", inWords(q.locked.Sub(now)))}
+	}
+	if o.request.pin == "" {
+		return &refusal{reasonPIN, "The PIN is missing."}
 	}
 	if subtle.ConstantTimeCompare([]byte(pin), []byte(o.request.pin)) == 1 {
-		q.pinWrong = 0
+		q.wrong = 0
 		return nil
 	}
-	q.pinWrong++
-	if q.pinWrong >= pinTries {
-		q.pinWrong, q.pinLocked = 0, now.Add(pinLockout)
+	q.wrong++
+	if q.wrong >= pinTries {
+		q.wrong, q.locked = 0, now.Add(pinLockout)
 	}
-	return &refusal{reasonPIN, "The PIN is missing or wrong."}
+	return &refusal{reasonPIN, "The PIN is wrong."}
 }

@@ -499,6 +499,12 @@ func TestPIN(t *testing.T) {
 			n++
 			return r.command(car+"/lock", fmt.Sprintf(`{"value":"UNLOCK","id":"%d","pin":%q}`, n, pin))
 		}
+		for range 9 { // no guess
+			if s := r.command(car+"/lock", `{"value":"UNLOCK"}`); s["reason"] != "pin" {
+				r.Errorf("without a PIN: %v", s)
+			}
+			time.Sleep(6 * time.Second)
+		}
 		for range 5 {
 			if s := try("0000"); s["reason"] != "pin" {
 				r.Errorf("a wrong PIN: %v", s)

@@ -16,11 +16,9 @@ import (
 // commandQueue is a car's: one POST under way, one order waiting, and the
 // read-backs that are not done yet.
 type commandQueue struct {
-	running   *order
-	waiting   *order
-	proving   map[volvo.Resource]*order // whose state is being read back, by what shows it
-	pinWrong  int
-	pinLocked time.Time
+	running *order
+	waiting *order
+	proving map[volvo.Resource]*order // whose state is being read back, by what shows it
 }
 
 // moving is the lock's word while a command is under way, else empty.
@@ -86,27 +84,29 @@ func (b *Bridge) enqueue(o *order, now time.Time) {
 	}
 }
 
-// blockedForCommands is the refusal by the limits and the cloud, nil when a call
-// is possible.
-func (b *Bridge) blockedForCommands(a *account, now time.Time) *refusal {
-	if a.rejected[volvo.ConnectedVehicle] || a.chain != nil && a.chain.State(now).Login {
-		return &refusal{reasonLogin, "Log in again: Volvo no longer accepts the access token."}
+// refused is the refusal by the limits and the cloud, nil when a call is possible.
+func (a *account) refused(now time.Time) *refusal {
+	if wait := a.paused.Sub(now); wait > 0 {
+		return &refusal{reasonRateLimited, fmt.Sprintf("Volvo asked for a pause; try again in %s.", inWords(wait))}
 	}
 	if _, ok := a.quota.Pick(now, true); !ok {
-		return &refusal{reasonQuota, fmt.Sprintf("The daily quota of the API key is spent; try again in %s.", a.quota.Free(now, true).Sub(now).Round(time.Second))}
+		return &refusal{reasonQuota, fmt.Sprintf("The daily quota of the API key is spent; try again in %s.", inWords(a.quota.Free(now, true).Sub(now)))}
 	}
-	if wait := max(a.calls.Wait(now, 0), a.paused.Sub(now)); wait > 0 {
-		return &refusal{reasonRateLimited, fmt.Sprintf("Volvo's limit of calls a minute is reached; try again in %s.", wait.Round(time.Second))}
+	if a.rejected[volvo.ConnectedVehicle] || a.chain != nil && a.chain.State(now).Login {
+		return &refusal{reasonLogin, "Log in again: Volvo no longer accepts the access token."}
 	}
 	return nil
 }
 
-// blockedForReads is the same for a refresh, which has no share in the reserve.
-func (b *Bridge) blockedForReads(a *account, now time.Time) *refusal {
+// refusedReads is the same for a refresh, which has no share in the reserve.
+func (a *account) refusedReads(now time.Time) *refusal {
+	if wait := a.calls.Wait(now, a.mine(now)); wait > 0 {
+		return &refusal{reasonRateLimited, fmt.Sprintf("The limit of calls a minute is reached; try again in %s.", inWords(wait))}
+	}
 	if _, ok := a.quota.Pick(now, false); !ok {
 		return &refusal{reasonQuota, "What is left of the daily quota is kept for commands."}
 	}
-	return b.blockedForCommands(a, now)
+	return a.refused(now)
 }
 
 // execute begins the POST, unless the limits or the age forbid it by now.
@@ -118,6 +118,9 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	}
 	apiKey, _ := a.quota.Pick(now, true) // there is one: lateRefusal looked
 	a.count(apiKey, now, true)
+	if o.request.id != "" {
+		o.car.dedupe.keep(o.entity, o.request.id, now)
+	}
 	o.car.commands.running = o
 	if proof := readbackOf(o.command); proof != nil { // an earlier one would find what this one does
 		o.before = o.car.commands.proving[proof.resource]
@@ -126,7 +129,7 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	o.Sent, o.status.Status, o.status.UpdatedAt = now.UTC(), sending, now.UTC()
 	entry := record(o)
 	b.background(func() {
-		p := progress{order: o, apiKey: apiKey}
+		p := progress{order: o, account: a, apiKey: apiKey}
 		p.seq, p.storeErr = b.opts.Store.Begin(entry)
 		begun := p
 		begun.begun = true
@@ -148,13 +151,10 @@ func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
 			return no
 		}
 	}
-	if no := b.blockedForCommands(a, now); no != nil {
-		return no
-	}
 	if wait := a.posts.Wait(now, 0); wait > 0 {
-		return &refusal{reasonRateLimited, fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", wait.Round(time.Second))}
+		return &refusal{reasonRateLimited, fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", inWords(wait))}
 	}
-	return nil
+	return a.refused(now)
 }
 
 // journalled is what the journal keeps of a command.
@@ -180,6 +180,7 @@ func record(o *order) json.RawMessage {
 // progress is a step of a POST: begun, that is in the journal, or ended.
 type progress struct {
 	order    *order
+	account  *account // the car may be another's by now
 	begun    bool
 	apiKey   int
 	seq      int64
@@ -202,9 +203,9 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	c.commands.running = nil
 	var status string
 	if p.err != nil {
-		status = b.invokeFailed(o, p.apiKey, p.err, now)
+		status = b.invokeFailed(p, now)
 		if status == refused { // no POST was made: it counts for nothing
-			c.account.undo(p.apiKey, o.Sent)
+			p.account.undo(p.apiKey, o.Sent)
 		}
 	} else {
 		status = invoked(o, p.answer, now)
@@ -260,8 +261,16 @@ func (o *order) explain(now time.Time) {
 // journal writes what became of a command, beside the loop: only the record
 // before a POST must be waited for.
 func (b *Bridge) journal(o *order) {
-	seq, data := o.seq, record(o)
-	b.background(func() { _ = b.opts.Store.Update(seq, false, data) }) // told by store_problem
+	o.version++
+	seq, data, version := o.seq, record(o), o.version
+	b.background(func() {
+		o.writing.Lock()
+		defer o.writing.Unlock()
+		if version > o.written { // else a later one was faster
+			o.written = version
+			_ = b.opts.Store.Update(seq, false, data) // told by store_problem
+		}
+	})
 }
 
 // invoked takes Volvo's answer.
@@ -321,9 +330,9 @@ const adviceUnknown = "Nobody can say whether the car did it; look before trying
 
 // invokeFailed takes a POST without a good answer: failed if the car can't have
 // acted, else unknown, and refused if no connection was made at all.
-func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) string {
-	a := o.car.account
-	fault, ok := errors.AsType[*volvo.Error](err)
+func (b *Bridge) invokeFailed(p progress, now time.Time) string {
+	o, a := p.order, p.account
+	fault, ok := errors.AsType[*volvo.Error](p.err)
 	if !ok {
 		o.status.Advice = new(adviceUnknown)
 		return unknown
@@ -355,7 +364,7 @@ func (b *Bridge) invokeFailed(o *order, apiKey int, err error, now time.Time) st
 		a.reject(volvo.Commands)
 	case volvo.ErrQuota:
 		o.status.Reason = new(reasonQuota)
-		a.quota.Spent(apiKey, now, fault.Wait)
+		a.quota.Spent(p.apiKey, now, fault.Wait)
 		b.saveQuota(a, now)
 	case volvo.ErrRateLimited:
 		o.status.Reason = new(reasonRateLimited)
@@ -463,35 +472,57 @@ func (b *Bridge) giveUpProofs(now time.Time) {
 	}
 }
 
-// reopenCommands takes the commands that a crash left open: nobody can say what
-// became of them. They are never repeated; the car is asked.
+// reopenCommands takes up what an earlier process left: the commands that a crash
+// left open, of which nobody can say what became, and the read-backs that are not
+// done. Nothing is repeated; the car is asked.
 func (b *Bridge) reopenCommands(now time.Time) {
+	posts := map[*account][]time.Time{}
 	for _, entry := range b.opts.Store.Commands() {
 		var j journalled
-		c := (*car)(nil)
-		if json.Unmarshal(entry.Data, &j) == nil {
-			c = b.car(j.VIN)
-		}
-		if c != nil && now.Sub(j.Status.RequestedAt) < idWindow { // nor is a message run twice across a restart
-			c.dedupe.remember(j.Entity, j.Status.ID, j.Status.RequestedAt)
-		}
-		if c != nil { // a broker may have lost what an earlier process told
-			b.latest[b.topic(c.slug, j.Entity, "status")] = encode(j.Status)
-		}
-		if !entry.Open {
+		if json.Unmarshal(entry.Data, &j) != nil {
 			continue
 		}
+		c := b.car(j.VIN)
 		if c == nil {
-			_ = b.opts.Store.Update(entry.Seq, false, entry.Data) // told by store_problem
+			if entry.Open {
+				j.Status.Status = unknown
+				_ = b.opts.Store.Update(entry.Seq, false, json.RawMessage(encode(j))) // told by store_problem
+			}
 			continue
+		}
+		if j.Status.Status != refused {
+			posts[c.account] = append(posts[c.account], j.Sent)
+		}
+		if now.Sub(j.Status.RequestedAt) < idWindow { // nor is a message run twice across a restart
+			c.dedupe.keep(j.Entity, j.Status.ID, j.Status.RequestedAt)
+		}
+		if last, ok := c.Statuses[j.Entity]; !ok || j.Status.UpdatedAt.After(last.UpdatedAt) {
+			c.Statuses[j.Entity] = j.Status
+			b.retain(b.topic(c.slug, j.Entity, "status"), encode(j.Status))
 		}
 		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, times: j.times, seq: entry.Seq}
-		o.status.Command = new(cmp.Or(deref(j.Status.Command), string(j.Command)))
-		o.status.Advice = new("The bridge was interrupted while this was under way; look before trying again.")
-		b.change(o, unknown, now)
-		b.journal(o)
-		b.readBack(o, now)
+		if proof := readbackOf(o.command); proof != nil { // what came later counts
+			delete(c.commands.proving, proof.resource)
+		}
+		if entry.Open {
+			o.status.Command = new(cmp.Or(deref(j.Status.Command), string(j.Command)))
+			o.status.Advice = new("The bridge was interrupted while this was under way; look before trying again.")
+			b.change(o, unknown, now)
+			b.journal(o)
+		}
+		if o.unproven(now) {
+			b.readBack(o, now)
+		}
 	}
+	for a, times := range posts {
+		a.posts.Restore(times, now)
+	}
+}
+
+// unproven: the car may have done it, lately, and was not seen to.
+func (o *order) unproven(now time.Time) bool {
+	s := o.status
+	return s.Confirmed == nil && s.Status != failed && s.Status != refused && now.Sub(s.RequestedAt) < idWindow
 }
 
 // finishCommands waits for the POSTs under way, a little; then they are unknown.

@@ -55,13 +55,14 @@ type Bridge struct {
 	downTold   bool              // that the broker is away was logged
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
-	untold     []map[string]any  // events that wait for a connection
+	untold     []mqtt.Message    // events that wait for a connection
 	clearing   []string          // topics to empty
 	clearAt    time.Time         // when
 	renamed    []string          // levels in topics that cars had before
 	ownAgain   time.Time         // when to announce the bridge itself again
 	told       map[string]string // its entities, as car.Told
 	dedupe     dedupe            // of the bridge's own commands
+	pin        pinGuard
 	strange    map[string]bool
 	reannounce time.Time
 	publishAt  time.Time
@@ -304,7 +305,7 @@ func (b *Bridge) publishEverything(now time.Time) {
 	}
 	b.retain(b.topic("bridge", "availability"), "online")
 	for _, event := range b.untold {
-		b.tellOwn(event)
+		b.conn.Publish(event)
 	}
 	b.untold = nil
 	b.checkReady()
@@ -434,24 +435,21 @@ func (b *Bridge) send(topic string, payload []byte) bool {
 	return b.connected && b.conn.Publish(mqtt.Message{Topic: topic, Payload: payload, Retain: true})
 }
 
-// tell publishes an event, which nobody keeps.
+const mostUntold = 200
+
+// tell publishes an event, which nobody keeps. Without a connection it waits for
+// the next, as does what a crash left to tell: an event comes once.
 func (b *Bridge) tell(topic string, payload map[string]any) {
-	if b.connected {
-		b.conn.Publish(mqtt.Message{Topic: topic, Payload: []byte(encode(payload))})
+	event := mqtt.Message{Topic: topic, Payload: []byte(encode(payload))}
+	if b.connected && b.conn.Publish(event) {
+		return
 	}
+	b.untold = append(b.untold, event)
+	b.untold = b.untold[max(0, len(b.untold)-mostUntold):]
 }
 
-const mostUntold = 20
-
-// tellOwn publishes an event of the bridge itself. Without a connection it waits
-// for the next: a warning is given once.
-func (b *Bridge) tellOwn(payload map[string]any) {
-	if b.connected {
-		b.tell(b.topic("bridge", "event"), payload)
-	} else if len(b.untold) < mostUntold {
-		b.untold = append(b.untold, payload)
-	}
-}
+// tellOwn publishes an event of the bridge itself.
+func (b *Bridge) tellOwn(payload map[string]any) { b.tell(b.topic("bridge", "event"), payload) }
 
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {

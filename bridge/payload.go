@@ -24,7 +24,8 @@ const (
 type request struct {
 	value   string
 	id      string
-	at      time.Time // when the sender says it was sent, zero: it did not say
+	stamped bool
+	at      time.Time // when the sender says it was sent, if stamped
 	pin     string
 	runtime int // minutes, 0: not given
 }
@@ -63,6 +64,7 @@ func parseRequest(payload []byte) (request, error) {
 			}
 		case "at":
 			r.at, err = moment(raw)
+			r.stamped = true
 		case "pin":
 			if err = json.Unmarshal(raw, &r.pin); err != nil || raw[0] != '"' {
 				err = errors.New("the key pin must be a text")
@@ -126,17 +128,19 @@ func wordOrNumber(raw json.RawMessage) (string, error) {
 	return "", errors.New("the key value must be a word or a number")
 }
 
+const farAway = 1e11 // seconds: whatever is as old or as new as that
+
 // moment reads unix seconds or RFC 3339.
 func moment(raw json.RawMessage) (time.Time, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
-		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		if t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text)); err == nil {
 			return t, nil
 		}
 	}
 	var seconds float64
-	if json.Unmarshal(raw, &seconds) == nil && raw[0] != 'n' && seconds > 0 && seconds < 1e11 {
-		whole, part := math.Modf(seconds)
+	if json.Unmarshal(raw, &seconds) == nil && raw[0] != 'n' {
+		whole, part := math.Modf(max(-farAway, min(seconds, farAway)))
 		return time.Unix(int64(whole), int64(part*1e9)), nil
 	}
 	return time.Time{}, errors.New("the key at must be unix seconds or an RFC 3339 time")
@@ -162,21 +166,38 @@ func wholeMinutes(text string) (int, error) {
 
 // dedupe remembers what was asked for on the topics of a car.
 type dedupe struct {
-	ids    map[string]time.Time // topic and id
-	last   map[string]plainSeen // topic
-	purged time.Time
+	ids   map[string]time.Time // topic and id
+	order []string             // of ids, oldest first
+	sent  map[string]time.Time // those that became a POST: a flood of others pushes none of them out
+	last  map[string]plainSeen // topic
 }
 
 const mostIDs = 10000 // a flood must not fill the memory
 
+func idKey(entity, id string) string { return entity + "\x00" + id }
+
 // remember notes an id that was seen at a time.
-func (d *dedupe) remember(entity, id string, at time.Time) {
+func (d *dedupe) remember(key string, at time.Time) {
 	if d.ids == nil {
 		d.ids = map[string]time.Time{}
 	}
-	if len(d.ids) < mostIDs {
-		d.ids[entity+"\x00"+id] = at
+	if _, known := d.ids[key]; !known {
+		d.order = append(d.order, key)
 	}
+	d.ids[key] = at
+	for len(d.order) > mostIDs {
+		delete(d.ids, d.order[0])
+		d.order = d.order[1:]
+	}
+}
+
+// keep notes that the message with an id became a POST.
+func (d *dedupe) keep(entity, id string, at time.Time) {
+	if d.sent == nil {
+		d.sent = map[string]time.Time{}
+	}
+	maps.DeleteFunc(d.sent, func(_ string, old time.Time) bool { return at.Sub(old) >= idWindow })
+	d.sent[idKey(entity, id)] = at
 }
 
 type plainSeen struct {
@@ -202,13 +223,16 @@ func (d *dedupe) again(entity, payload string, now time.Time) bool {
 
 // seen reports whether an id came before on the topic, and remembers it.
 func (d *dedupe) seen(entity, id string, now time.Time) bool {
-	if now.Sub(d.purged) > time.Minute || len(d.ids) >= mostIDs {
-		d.purged = now
-		maps.DeleteFunc(d.ids, func(_ string, at time.Time) bool { return now.Sub(at) >= idWindow })
+	for len(d.order) > 0 && now.Sub(d.ids[d.order[0]]) >= idWindow {
+		delete(d.ids, d.order[0])
+		d.order = d.order[1:]
 	}
-	if at, known := d.ids[entity+"\x00"+id]; known && now.Sub(at) < idWindow {
-		return true
+	key := idKey(entity, id)
+	for _, at := range []time.Time{d.ids[key], d.sent[key]} {
+		if !at.IsZero() && now.Sub(at) < idWindow {
+			return true
+		}
 	}
-	d.remember(entity, id, now)
+	d.remember(key, now)
 	return false
 }

@@ -85,6 +85,9 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 		c.online, c.alive = "online", c.LastGood
 	}
 	b.retain(b.topic(c.slug, "availability"), c.online)
+	for entity, status := range c.Statuses { // a broker may have lost what an earlier process told
+		b.retain(b.topic(c.slug, entity, "status"), encode(status))
+	}
 	if c.restored() {
 		for resource := range c.Snapshot {
 			b.noteStrange(c, resource)
@@ -124,7 +127,7 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.spare))} {
+	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.spare+a.mine(now)))} {
 		if gate.After(due) {
 			due = gate
 		}
@@ -132,7 +135,7 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	// What was asked for waits for less; look again soon enough for it.
 	_, reserve := a.quota.Pick(now, true)
 	if urgent, ok := a.plan.Wake(true); ok && reserve && !now.Before(a.paused) && urgent.Before(due) {
-		due = urgent.Add(a.calls.Wait(now, 0))
+		due = urgent.Add(a.calls.Wait(now, a.mine(now)))
 	}
 	if !due.After(now) { // could not be started now: something must change first
 		due = now.Add(100 * time.Millisecond)
@@ -165,7 +168,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if now.Before(a.paused) || !a.ready(now) {
 		return false
 	}
-	urgentOnly := a.flying >= maxFlying || a.outage() || a.polls.Wait(now, a.spare) > 0
+	urgentOnly := a.flying >= maxFlying || a.outage() || a.polls.Wait(now, a.spare+a.mine(now)) > 0
 	apiKey, polling := a.quota.Pick(now, false)
 	if !polling {
 		if apiKey, polling = a.quota.Pick(now, true); !polling {
@@ -173,7 +176,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 		}
 		urgentOnly = true
 	}
-	if a.calls.Wait(now, 0) > 0 {
+	if a.calls.Wait(now, a.mine(now)) > 0 {
 		return false
 	}
 	key, _, ok := a.plan.Next(now, urgentOnly)
@@ -262,6 +265,7 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 	}
 	if value, _ := engine(readings["engineStatus"]); value == "ON" {
 		c.ClimateUntil = time.Time{}
+		b.saveCar(c)
 		b.touch(c, now)
 	}
 }

@@ -180,6 +180,8 @@ func (a Answer) UnlockWindow(now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
+const maxMessage = 4 << 10 // bytes of Volvo's text to pass on
+
 // DecodeAnswer reads the body of a command's answer, wrapped or bare.
 func DecodeAnswer(body []byte) (Answer, error) {
 	inner, err := unwrap(body)
@@ -196,7 +198,7 @@ func DecodeAnswer(body []byte) (Answer, error) {
 	}
 	answer := Answer{InvokeStatus: InvokeStatus(clip(status))}
 	if message := fields["message"]; len(message) > 0 && message[0] == '"' {
-		answer.Message = new(clip(text(message)))
+		answer.Message = new(upTo(exactText(message), maxMessage))
 	}
 	switch strings.ToLower(text(fields["readyToUnlock"])) {
 	case "true":

@@ -149,8 +149,10 @@ func parseErrorBody(body []byte) errorBody {
 
 // clip bounds a foreign text: it goes into logs and topics.
 func clip(s string) string {
-	const most = 300
-	s = strings.Join(strings.Fields(s), " ")
+	return upTo(strings.Join(strings.Fields(s), " "), 300)
+}
+
+func upTo(s string, most int) string {
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}

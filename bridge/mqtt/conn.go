@@ -55,6 +55,9 @@ type Received struct {
 	Payload  []byte
 	Retained bool
 	At       time.Time
+	// Late tells that the process, or the machine, slept until a moment ago: nobody
+	// knows how long the message lay in a buffer.
+	Late bool
 }
 
 // Options configure a [Conn].
@@ -181,6 +184,8 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 	defer cancel()
 	lost := make(chan error, 1)
 	in := &inbox{emit: func(e Event) { c.emit(sctx, e) }}
+	in.watch.look(time.Now())
+	go in.watch.run(sctx)
 	client := paho.NewClient(c.clientOptions(in, lost))
 	if err := await(ctx, client.Connect(), connectTimeout+writeTimeout); err != nil {
 		client.Disconnect(0)
@@ -199,10 +204,11 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 // inbox holds back what a broker delivers before [Up] is told, as it may with
 // retained messages: an answer to them would find no connection.
 type inbox struct {
-	emit func(Event)
-	mu   sync.Mutex
-	up   bool
-	held []Event
+	emit  func(Event)
+	watch sleepWatch
+	mu    sync.Mutex
+	up    bool
+	held  []Event
 }
 
 func (i *inbox) take(e Received) {
@@ -242,7 +248,8 @@ func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
 		SetDialer(&net.Dialer{Timeout: connectTimeout}).
 		SetOrderMatters(true). // lock and unlock must not swap; the callback only enqueues
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			in.take(Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: time.Now()})
+			now := time.Now()
+			in.take(Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: now, Late: in.watch.look(now)})
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
 	if c.opts.Will.Topic != "" {

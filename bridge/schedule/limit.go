@@ -27,6 +27,12 @@ func (w *Window) Wait(now time.Time, spare int) time.Duration {
 	return w.times[spare-free].Add(w.span).Sub(now)
 }
 
+// Used returns how many events are in the window.
+func (w *Window) Used(now time.Time) int {
+	w.forget(now)
+	return len(w.times)
+}
+
 // Count records an event.
 func (w *Window) Count(now time.Time) {
 	w.forget(now)

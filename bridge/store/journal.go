@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -71,9 +72,14 @@ func (j *journal) put(e Entry) {
 }
 
 func (j *journal) trim() {
-	if over := len(j.entries) - keepEntries; over > 0 {
-		j.entries = append([]Entry(nil), j.entries[over:]...)
+	over := len(j.entries) - keepEntries
+	if over <= 0 {
+		return
 	}
+	j.entries = slices.DeleteFunc(slices.Clone(j.entries), func(e Entry) bool {
+		over--
+		return over >= 0 && !e.Open // an open one is never lost
+	})
 }
 
 // repair writes the journal whole, if the file lacks something, and opens it.

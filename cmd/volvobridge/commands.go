@@ -54,7 +54,7 @@ func readLedger(ctx context.Context, cfg Config) ([]bridge.LedgerEntry, error) {
 		return ledger, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Store, "commands.jsonl")); errors.Is(err, os.ErrNotExist) {
-		return nil, nil // never run: nothing was sent, and nothing is made
+		return []bridge.LedgerEntry{}, nil // never run: nothing was sent, and nothing is made
 	}
 	st, err := store.Open(cfg.Store)
 	if err != nil {
