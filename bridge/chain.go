@@ -65,9 +65,11 @@ type Chain struct {
 	retryAt  time.Time
 	round    chan struct{} // closed at the end of a refresh
 	logins   map[string]*login
-	begun    int // logins
-	tell     func(Happening)
-	notes    []string
+	// finishing are logins whose code Volvo is asked about.
+	finishing sync.WaitGroup
+	begun     int // logins
+	tell      func(Happening)
+	notes     []string
 }
 
 // Happening is what a chain tells the loop.
@@ -129,6 +131,9 @@ func (c *Chain) keepSecret(t store.Token) {
 
 // Name is the account's.
 func (c *Chain) Name() string { return c.opts.Name }
+
+// File names the account in the store.
+func (c *Chain) File() string { return c.opts.File }
 
 // Notes names the files that were broken and set aside.
 func (c *Chain) Notes() []string { return c.notes }

@@ -564,7 +564,7 @@ func TestLoginMistakes(t *testing.T) {
 			return err
 		}
 		for _, c := range []struct{ pasted, want string }{
-			{"", "nothing was pasted"}, {"hello world", "spaces"}, {"abc", "neither an address nor a code"}, {"abcdefghijklmnopqrst", "no login was begun"}, {redirectURL, "no code"},
+			{"", "nothing was pasted"}, {"hello world", "spaces"}, {"abc", "no login was begun"}, {"abcdefghijklmnopqrst", "no login was begun"}, {redirectURL, "no code"},
 			{redirectURL + "?code=x&state=y", "belongs to no login"}, {"https://id/as/authorization.oauth2?client_id=c", "Volvo's own page"},
 		} {
 			if err := finish(c.pasted); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -139,9 +139,6 @@ func (c *Chain) take(state string) (*login, bool) {
 // the code in it.
 type pasted struct{ code, state, problem, host string }
 
-// shortestCode: what is shorter is a word that somebody typed.
-const shortestCode = 16
-
 // parsePasted reads an address or a code. It never repeats it: it is a secret.
 func parsePasted(text string, chains []*Chain) (pasted, error) {
 	text = strings.Trim(strings.TrimSpace(text), `"'<>`)
@@ -150,9 +147,9 @@ func parsePasted(text string, chains []*Chain) (pasted, error) {
 		return pasted{}, loginErrorf("nothing was pasted; paste the whole address of the page that the browser ended on")
 	case strings.ContainsAny(text, " \t\r\n"):
 		return pasted{}, loginErrorf("what was pasted has spaces in it; paste the address of the page that the browser ended on, and nothing else")
-	case !strings.Contains(text, "://") && !strings.ContainsAny(text, "?=&/"):
-		if len(text) < shortestCode {
-			return pasted{}, loginErrorf("this is neither an address nor a code; paste the whole address of the page that the browser ended on")
+	case !strings.Contains(text, "://") && !strings.Contains(text, "code=") && !strings.Contains(text, "error="):
+		if code, err := url.PathUnescape(text); err == nil { // as in the address bar
+			text = code
 		}
 		return pasted{code: text}, nil
 	}
@@ -287,6 +284,8 @@ func safeWord(s string) string {
 // exchange turns a code into the first token of a chain. It returns what will not
 // work for want of scopes.
 func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, error) {
+	c.finishing.Add(1) // Volvo hands the token out once: a stop waits for it
+	defer c.finishing.Done()
 	c.opts.Secret(code)
 	started := time.Now()
 	token, err := c.opts.OAuth.Exchange(context.WithoutCancel(ctx), code, l.verifier)
@@ -314,6 +313,9 @@ func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, 
 	c.poke()
 	return Lost(missing), nil
 }
+
+// Wait waits for the logins that are being finished.
+func (c *Chain) Wait() { c.finishing.Wait() }
 
 // adopt has a new login take the place of what was there.
 func (c *Chain) adopt(t store.Token, started time.Time) {

@@ -40,7 +40,10 @@ func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
 		} else {
 			status, no = b.finishLogin(chains, o.request.value)
 		}
-		deliver(b, b.asked, func(time.Time) { b.settleOwn(o, status, no) })
+		deliver(b, b.asked, func(now time.Time) {
+			b.publishStatus(now) // first: the answer speaks of the address
+			b.settleOwn(o, status, no)
+		})
 	})
 }
 

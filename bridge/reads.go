@@ -43,6 +43,9 @@ func (b *Bridge) start(now time.Time) {
 			a.quota.Share(other.quota)
 		}
 		b.accounts = append(b.accounts, a)
+		if a.chain == nil && a.ends.IsZero() {
+			b.log.Info().Str("account", a.label).Str("hint", "they end about an hour after they were made; for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		}
 		if !a.ends.IsZero() {
 			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}

@@ -242,6 +242,7 @@ func TestDoctorBundle(t *testing.T) {
 	if err := json.Unmarshal(report, &parsed); err != nil || len(parsed.Findings) < 20 || parsed.Config["vehicles"] != "1" {
 		t.Errorf("%v: %s", err, report)
 	}
+	p.quote(planted, b)
 	asJSON, code := doctor(t, p.dir, "--json")
 	var findings []map[string]any
 	if err := json.Unmarshal([]byte(asJSON), &findings); err != nil || code != 0 || len(findings) < 20 {
@@ -250,6 +251,36 @@ func TestDoctorBundle(t *testing.T) {
 	if code, _ := b.terminate(); code != 0 {
 		t.Errorf("the bridge ended with %d", code)
 	}
+}
+
+// quote has Volvo's errors repeat what nobody should see.
+func (p *patient) quote(planted []string, b *process) {
+	b.Helper()
+	planted = append(planted, "57.7089", "11.974", "anna@example.com")
+	body, err := json.Marshal(map[string]any{"error": map[string]string{"message": "SERVER_ERROR", "description": strings.Join(planted, " ")}})
+	if err == nil {
+		err = p.cloud.Switch(simulator.Fault{Match: "GET vehicles", Status: 500, Body: string(body)})
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, code := doctor(b, p.dir, "--bundle", "quoted.json")
+	report, err := os.ReadFile(filepath.Join(p.dir, "quoted.json"))
+	if code != 1 || err != nil || !strings.Contains(string(report), "SERVER_ERROR") {
+		b.Errorf("exit %d, %v:\n%s", code, err, out)
+	}
+	for _, secret := range planted {
+		if strings.Contains(string(report), secret) {
+			b.Errorf("the report quotes %q", secret)
+		}
+	}
+	for _, token := range tokensIn(b, tokenFile(b, p.dir)) {
+		if strings.Contains(out, token) {
+			b.Error("the table quotes a token")
+		}
+	}
+	p.cloud.Mend()
+	time.Sleep(time.Second)
 }
 
 func tokensIn(t testing.TB, file string) []string {

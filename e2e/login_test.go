@@ -149,6 +149,43 @@ func TestFourWaysToLogIn(t *testing.T) {
 	}
 }
 
+// TestStopWhileLoggingIn: Volvo hands out a token once, so a stop waits for it,
+// whichever way the login came.
+func TestStopWhileLoggingIn(t *testing.T) {
+	for _, name := range []string{"web", "control"} {
+		t.Run(name, func(t *testing.T) {
+			port := freePort(t)
+			w := &way{broker: startMosquitto(t), dir: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", port), redirect: fmt.Sprintf("http://localhost:%d/oauth/callback", port)}
+			w.cloud = simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURI: w.redirect}})
+			w.url = serve(t, w.cloud)
+			w.o = observe(t, w.broker.url())
+			bridge := w.run(t)
+			eventually(t, 10*time.Second, "the bridge", func() bool { return w.o.get("volvo/bridge/availability") == "online" })
+			p, in, address := loginCommand(t, w.dir)
+			if err := w.cloud.Switch(simulator.Fault{Match: "TOKEN", Delay: "3s", Times: 1}); err != nil {
+				t.Fatal(err)
+			}
+			back := browse(t, address)
+			if name == "web" {
+				go func() {
+					if resp, err := http.Get(back); err == nil { // cut by the stop
+						resp.Body.Close()
+					}
+				}()
+			} else {
+				fmt.Fprintln(in, back)
+			}
+			eventually(t, 5*time.Second, "the token is asked for", func() bool { return w.cloud.TokenRequests() == 1 })
+			if code, _ := bridge.terminate(); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			p.kill()
+			w.run(t)
+			values(t, w.o, w.cloud.VINs()[0], 10*time.Second)
+		})
+	}
+}
+
 // way is what a login goes through.
 type way struct {
 	broker           *mosquitto

@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
 // openChains opens the login of each account; nil for one with test tokens.
-func openChains(cfg Config, st bridge.TokenStore, secret func(string)) ([]*bridge.Chain, error) {
+func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Chain, error) {
 	list := cfg.accountList()
 	chains := make([]*bridge.Chain, len(list))
-	files := accountFiles(cfg)
+	files := storedFiles(cfg, st)
 	for i, a := range list {
 		if !a.oauth() {
 			continue
@@ -41,19 +42,13 @@ func openChains(cfg Config, st bridge.TokenStore, secret func(string)) ([]*bridg
 // told apart by their cars.
 func accountFiles(cfg Config) []string {
 	list := cfg.accountList()
-	own := func(a VolvoConfig) string {
-		if a.oauth() {
-			return a.ClientID
-		}
-		return strings.Join(a.keys(), " ")
-	}
 	shared := map[string]int{}
 	for _, a := range list {
-		shared[own(a)]++
+		shared[a.own()]++
 	}
 	files := make([]string, len(list))
 	for i, a := range list {
-		id := own(a)
+		id := a.own()
 		if shared[id] > 1 {
 			for _, v := range slices.SortedFunc(slices.Values(a.Vehicles), func(x, y VehicleConfig) int { return strings.Compare(x.VIN, y.VIN) }) {
 				id += " " + strings.ToUpper(v.VIN)
@@ -62,6 +57,14 @@ func accountFiles(cfg Config) []string {
 		files[i] = shortHash(id)
 	}
 	return files
+}
+
+// own is what tells an account from others: its application, or its keys.
+func (c VolvoConfig) own() string {
+	if c.oauth() {
+		return c.ClientID
+	}
+	return strings.Join(c.keys(), " ")
 }
 
 func accountName(i int) string { return fmt.Sprint("account", i+1) }
@@ -88,7 +91,9 @@ func accounts(cfg Config, chains []*bridge.Chain) []bridge.Account {
 	for i, c := range cfg.accountList() {
 		a := bridge.Account{Name: accountName(i), File: files[i], Chain: chains[i]}
 		var tokens volvo.TokenSource = a.Chain
-		if a.Chain == nil {
+		if a.Chain != nil {
+			a.File = a.Chain.File()
+		} else {
 			tokens = volvo.NewStaticTokens(c.AccessToken)
 			a.Without = slices.DeleteFunc(volvo.APIs(), func(api volvo.API) bool { return c.AccessToken[api] != "" })
 			for _, token := range c.AccessToken {

@@ -5,12 +5,18 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
 
 	"volvobridge/bridge"
+	"volvobridge/discovery"
 )
+
+// personal is what Volvo's texts may hold beyond secrets: addresses, and positions
+// that are not exact.
+var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.-]+|-?\b\d{1,3}\.\d{3,}\b`)
 
 // bundle is the report for a public issue.
 func (d *examiner) bundle() ([]byte, error) {
@@ -31,7 +37,8 @@ func (d *examiner) bundle() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(d.redact.redact(data), '\n'), nil
+	data = personal.ReplaceAll(d.redact.redact(data), mask)
+	return append(data, '\n'), nil
 }
 
 // nameless replaces a car's name by its place in the configuration.
@@ -51,6 +58,11 @@ func (d *examiner) nameless(area string) string {
 // hostless leaves out the names of machines and users that are the owner's own.
 func (d *examiner) hostless(text string) string {
 	own := []string{d.cfg.MQTT.Username, d.cfg.Store, d.file}
+	for _, a := range d.cfg.accountList() {
+		for _, v := range a.Vehicles {
+			own = append(own, v.Name, discovery.Slug(v.Name))
+		}
+	}
 	if u, err := url.Parse(d.cfg.MQTT.URL); err == nil && u.Host != "" {
 		own = append(own, u.Hostname())
 	}

@@ -78,7 +78,9 @@ func logIn(ctx context.Context, cfg Config, account string, p prompt) error {
 		if err != nil {
 			return err
 		}
-		l = localLogins{chains}
+		local := localLogins{chains}
+		defer local.wait() // before the store is closed
+		l = local
 		if states, err = l.accounts(ctx); err != nil {
 			return err
 		}
@@ -152,7 +154,10 @@ func (s *session) run(ctx context.Context) error {
 		select {
 		case e = <-s.done:
 		case <-ctx.Done():
-			return errors.New("nobody logged in within 10 minutes; run volvobridge login again")
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return errors.New("nobody logged in within 10 minutes; run volvobridge login again")
+			}
+			return errors.New("stopped before the login was done")
 		}
 		switch {
 		case e.ended && last != nil:
@@ -243,13 +248,17 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 	if u.Hostname() == "localhost" { // a browser may take either
 		hosts = []string{"127.0.0.1", "::1"}
 	}
-	mux := http.NewServeMux()
-	path := cmp.Or(u.Path, "/")
-	if strings.HasSuffix(path, "/") {
-		path += "{$}"
-	}
-	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-		if q := r.URL.Query(); q.Get("code") == "" && q.Get("error") == "" {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if !loopback(strings.Trim(host, "[]")) {
+			http.Error(w, "this page answers to this machine only", http.StatusMisdirectedRequest)
+			return
+		}
+		q := r.URL.Query()
+		if r.Method != http.MethodGet || cmp.Or(r.URL.Path, "/") != cmp.Or(u.Path, "/") || q.Get("code") == "" && q.Get("error") == "" {
 			http.Error(w, "this page is for Volvo's answer to a login", http.StatusNotFound)
 			return
 		}
@@ -267,9 +276,11 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush() // before the program ends
 		}
-		s.done <- step{outcome: outcome, err: err}
+		if err == nil || spent(err) { // else it was not about a login of ours: anybody can call this
+			s.done <- step{outcome: outcome, err: err}
+		}
 	})
-	server := web.Server(mux)
+	server := web.Server(answer)
 	for _, host := range hosts {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, u.Port()))
 		if err != nil {

@@ -45,6 +45,15 @@ func (l localLogins) open() []*bridge.Chain {
 	return slices.DeleteFunc(slices.Clone(l.chains), func(c *bridge.Chain) bool { return c == nil })
 }
 
+// wait waits for the logins that are being finished.
+func (l localLogins) wait() {
+	for _, c := range l.chains {
+		if c != nil {
+			c.Wait()
+		}
+	}
+}
+
 func (l localLogins) accounts(context.Context) ([]loginState, error) {
 	states := []loginState{}
 	for _, c := range l.open() {

@@ -70,12 +70,13 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	stopControl := serveControl(cfg, controlHandler(cfg, st, b, logins), log)
+	stopControl := serveControl(cfg, controlHandler(cfg, st, b, logins, redact), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)
 	stopControl()
 	stop()
+	logins.wait()
 	log.Info().Msg("stopped")
 	if err = errors.Join(err, st.Close()); err != nil {
 		return &exitError{exitFailure, err}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"volvobridge/volvo"
+)
+
+// accountsFile remembers which of the store's files are whose: a login must not
+// get lost because an account joins, or its list of cars changes.
+const accountsFile = "accounts.json"
+
+// accountRecord is an account as it was configured when it was last seen.
+type accountRecord struct {
+	File   string   `json:"file"`
+	Client string   `json:"client"` // a hash
+	VINs   []string `json:"vins"`
+}
+
+// fileStore is what names are kept in.
+type fileStore interface {
+	Load(name string) []byte
+	Put(name string, data []byte) error
+}
+
+// storedFiles names each account in the store as it was named before, as far as it
+// can be recognised by its application and its cars; a new one gets the name that
+// accountFiles gives it.
+func storedFiles(cfg Config, st fileStore) []string {
+	var known []accountRecord
+	_ = json.Unmarshal(st.Load(accountsFile), &known) // broken or new: the names as configured
+	list, names := cfg.accountList(), accountFiles(cfg)
+	records := make([]accountRecord, len(list))
+	for i, a := range list {
+		records[i] = accountRecord{Client: shortHash(a.own()), VINs: vinsOf(a)}
+	}
+	for _, fits := range []func(k, r accountRecord) bool{
+		func(k, r accountRecord) bool { return slices.Equal(k.VINs, r.VINs) },
+		func(k, r accountRecord) bool { return commonCar(k.withCars(st), r) },
+		func(k, _ accountRecord) bool {
+			return ofClient(known, k.Client) == 1 && ofClient(records, k.Client) == 1
+		},
+	} {
+		for i := range records {
+			if records[i].File != "" {
+				continue
+			}
+			j := slices.IndexFunc(known, func(k accountRecord) bool {
+				return k.Client == records[i].Client && !named(records, k.File) && fits(k, records[i])
+			})
+			if j >= 0 {
+				records[i].File = known[j].File
+			}
+		}
+	}
+	for i := range records {
+		file := names[i]
+		for n := 2; records[i].File == ""; n++ {
+			if !named(records, file) && !named(known, file) {
+				records[i].File = file
+			}
+			file = fmt.Sprint(names[i], "_", n)
+		}
+	}
+	remember(st, known, records)
+	files := make([]string, len(records))
+	for i, r := range records {
+		files[i] = r.File
+	}
+	return files
+}
+
+// remember writes the records, and keeps those of accounts that are not configured
+// now: they may come back.
+func remember(st fileStore, known, records []accountRecord) {
+	for _, k := range known {
+		if !named(records, k.File) {
+			records = append(records, k)
+		}
+	}
+	data, _ := json.Marshal(records) // texts always marshal
+	if string(data) != string(st.Load(accountsFile)) {
+		_ = st.Put(accountsFile, data) // told by store_problem
+	}
+}
+
+func vinsOf(a VolvoConfig) []string {
+	vins := []string{}
+	for _, v := range a.Vehicles {
+		vins = append(vins, strings.ToUpper(v.VIN))
+	}
+	slices.Sort(vins)
+	return vins
+}
+
+// withCars adds what the bridge found in the account, if none are configured.
+func (r accountRecord) withCars(st fileStore) accountRecord {
+	if len(r.VINs) == 0 {
+		for vin := range strings.FieldsSeq(string(st.Load("cars_" + r.File))) {
+			if volvo.ValidVIN(vin) {
+				r.VINs = append(r.VINs, strings.ToUpper(vin))
+			}
+		}
+	}
+	return r
+}
+
+func commonCar(known, is accountRecord) bool {
+	return slices.ContainsFunc(known.VINs, func(vin string) bool { return slices.Contains(is.VINs, vin) })
+}
+
+// ofClient is how many accounts an application has.
+func ofClient(all []accountRecord, client string) int {
+	n := 0
+	for _, r := range all {
+		if r.Client == client {
+			n++
+		}
+	}
+	return n
+}
+
+func named(all []accountRecord, file string) bool {
+	return slices.ContainsFunc(all, func(r accountRecord) bool { return r.File == file })
+}
