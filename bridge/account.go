@@ -41,6 +41,7 @@ type account struct {
 	counted    time.Time // when the count of calls was saved
 	uncounted  time.Time // when it must be again
 	listed     bool      // the list of cars was read at least once
+	keyTold    bool      // that Volvo refuses the API key was logged
 }
 
 // cloudStatus is what a person wants to know of the cloud.

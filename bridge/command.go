@@ -303,7 +303,7 @@ func refreshOf(value string) ([]volvo.Resource, error) {
 	for name := range strings.SplitSeq(value, ",") {
 		r := volvo.Resource(strings.TrimSpace(name))
 		if !r.Known() {
-			return nil, errors.New("the entity refresh takes PRESS, or names of resources with commas between them")
+			return nil, errors.New("the entity refresh takes PRESS, or names of resources with commas between them: " + strings.ReplaceAll(resourceNames(), "`", ""))
 		}
 		resources = append(resources, r)
 	}

@@ -53,6 +53,7 @@ type Bridge struct {
 	swept      bool // every car was published once
 	tidied     time.Time
 	downTold   bool              // that the broker is away was logged
+	thrownOut  int               // connections in a row that ended at once
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
 	untold     []mqtt.Message    // events that wait for a connection
@@ -241,17 +242,36 @@ func (b *Bridge) wake(now time.Time) time.Time {
 func (b *Bridge) event(e mqtt.Event) {
 	switch e := e.(type) {
 	case mqtt.Up:
-		b.log.Info().Msg("connected to the broker")
+		if b.thrownOut < thrownOutOften {
+			b.log.Info().Msg("connected to the broker")
+		}
 		b.connected, b.downTold = true, false
 		b.publishEverything(time.Now())
 	case mqtt.Down:
-		if !b.downTold {
-			b.log.Warn().Err(e.Err).Str("hint", "check mqtt.url, username and password; trying again by itself").Msg("no connection to the broker")
-		}
+		b.tellDown(e)
 		b.downTold, b.connected = true, false
 		b.ready.Store(false)
 	case mqtt.Received:
 		b.receive(e)
+	}
+}
+
+const thrownOutOften = 3
+
+// tellDown logs that the broker is away, once. A broker that ends one connection
+// after the other does so because another client has the same id.
+func (b *Bridge) tellDown(e mqtt.Down) {
+	hint := "check mqtt.url, username and password; trying again by itself"
+	if e.WasUp {
+		hint = "the broker ended it, or the network; trying again by itself"
+	}
+	if !e.Short {
+		b.thrownOut = 0
+	} else if b.thrownOut++; b.thrownOut == thrownOutOften {
+		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
+	}
+	if !b.downTold && b.thrownOut <= thrownOutOften {
+		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
 }
 

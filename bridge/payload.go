@@ -67,7 +67,7 @@ func parseRequest(payload []byte) (request, error) {
 			r.stamped = true
 		case "pin":
 			if err = json.Unmarshal(raw, &r.pin); err != nil || raw[0] != '"' {
-				err = errors.New("the key pin must be a text")
+				err = errors.New(`the key pin must be a text in quotes, such as "pin": "0123"`)
 			}
 		case "runtimeMinutes":
 			r.runtime, err = wholeMinutes(string(raw))

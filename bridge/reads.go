@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ func (b *Bridge) start(now time.Time) {
 			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
 		b.loadQuota(a)
+		b.tellLost(a, now)
 		for _, v := range a.wanted {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
 		}
@@ -63,6 +65,16 @@ func (b *Bridge) start(now time.Time) {
 	b.reopenCommands(now)
 	b.ticked, b.saved = now, now
 	b.publishStatus(now)
+}
+
+// tellLost names what a login does not cover, as after a change of commands.allow.
+func (b *Bridge) tellLost(a *account, now time.Time) {
+	if a.chain == nil || a.chain.State(now).Login {
+		return
+	}
+	for _, what := range Lost(a.chain.State(now).Missing) {
+		b.log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
+	}
 }
 
 // addCar makes a car, with what was known of it before.
@@ -378,7 +390,11 @@ func (b *Bridge) logFault(r result, fault *volvo.Error) {
 	if c := b.car(r.key.Car); c != nil {
 		label = c.label
 	}
-	b.log.Debug().Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
+	line := b.log.Debug()
+	if fault.Status == http.StatusUnauthorized && fault.Kind == volvo.ErrOutage && !r.account.keyTold {
+		line, r.account.keyTold = b.log.Warn(), true // at once: whoever mistyped it is still looking
+	}
+	line.Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
 }
 
 // listCars takes the list of the account's cars: new ones join, and one that is

@@ -95,7 +95,7 @@ var advice = map[error]string{
 	ErrClient:         "Volvo does not accept the application: check volvo.client_id and volvo.client_secret; the login is kept.",
 	ErrQuota:          "Volvo's daily quota of the API key is spent; reading goes on by itself when it is refilled.",
 	ErrRateLimited:    "Volvo asked for a pause; reading goes on by itself.",
-	ErrScope:          "The token lacks a scope for this; publish the scope in the developer portal and log in again.",
+	ErrScope:          "The login does not cover this: log in again, so that its scope is asked for; if that does not help, publish the scope with the application first.",
 	ErrNotYours:       "The account has no such car; check the VIN and the account.",
 	ErrUnsupported:    "This car, or the market it is sold in, does not offer this.",
 	ErrCarUnavailable: "The car is in use or asleep; try again when it is parked, or after it was used.",
@@ -106,7 +106,7 @@ var advice = map[error]string{
 
 // adviceAPIKey: Volvo refuses wrong keys and, in an outage of 2024, also good
 // ones with the same words.
-const adviceAPIKey = "Volvo refuses the API key: check volvo.api_key; if it is right, Volvo has a problem and it comes back by itself."
+const adviceAPIKey = "Volvo refuses the API key: compare volvo.api_key with \"VCC API key - Primary\" of the application; if it is right, Volvo has a problem and it comes back by itself."
 
 // Advice returns one sentence that says what a person can do.
 func (e *Error) Advice() string {

@@ -29,6 +29,7 @@ const (
 	writeTimeout   = 5 * time.Second
 	maxBackoff     = 5 * time.Second // a broker is next door: do not keep a user waiting
 	window         = 64              // publishes in flight
+	shortSession   = 10 * time.Second
 )
 
 // Message is one publish, QoS 1.
@@ -47,7 +48,11 @@ type Event any
 type Up struct{}
 
 // Down says that the connection was lost, or could not be made.
-type Down struct{ Err error }
+type Down struct {
+	Err error
+	// WasUp tells that it was lost, Short that it was lost as soon as it was made.
+	WasUp, Short bool
+}
 
 // Received is a message from the broker.
 type Received struct {
@@ -148,14 +153,16 @@ func (c *Conn) Close() {
 func (c *Conn) run(ctx context.Context) {
 	defer close(c.done)
 	for attempt := 0; ; attempt++ {
+		began := time.Now()
 		wasUp, err := c.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if wasUp {
+		short := time.Since(began) < shortSession
+		if wasUp && !short {
 			attempt = 0
 		}
-		c.emit(ctx, Down{Err: err})
+		c.emit(ctx, Down{Err: err, WasUp: wasUp, Short: wasUp && short})
 		select {
 		case <-time.After(backoff(attempt)):
 		case <-ctx.Done():

@@ -18,10 +18,10 @@ import (
 )
 
 func newConfig() *cobra.Command {
-	parent := &cobra.Command{Use: "config", Short: "Look at a configuration"}
+	parent := &cobra.Command{Use: "config", Short: "Look at a configuration", Args: cobra.NoArgs, RunE: needsOne}
 	var file string
 	check := &cobra.Command{
-		Use: "check", Short: "Tell every problem of a configuration at once", Args: cobra.NoArgs,
+		Use: "check", Short: "List every problem of a configuration at once", Args: cobra.NoArgs,
 		Example: "  volvobridge config check -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := loadConfig(file); err != nil {
@@ -53,7 +53,7 @@ func (s *source) check(cfg *Config) {
 
 func (s *source) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		s.wrong(key, "%q is not possible; one of %s", value, strings.Join(allowed, ", "))
+		s.wrong(key, "%q is not valid; use one of %s", value, strings.Join(allowed, ", "))
 	}
 }
 
@@ -61,7 +61,7 @@ func (s *source) oneOf(key, value string, allowed ...string) {
 func (s *source) checkAccounts(cfg *Config) {
 	for key := range s.where {
 		if len(cfg.Accounts) > 0 && (key == "volvo" || strings.HasPrefix(key, "volvo.")) {
-			s.wrong("accounts", "is set beside volvo; keep one of the two")
+			s.wrong("accounts", "is set together with volvo; keep one of the two")
 			break
 		}
 	}
@@ -83,7 +83,7 @@ func (s *source) checkVolvo(key string, v *VolvoConfig) {
 	const portal = "on developer.volvocars.com"
 	switch {
 	case v.APIKey != "" && len(v.APIKeys) > 0:
-		s.wrong(key+".api_keys", "is set beside api_key; keep one of the two")
+		s.wrong(key+".api_keys", "is set together with api_key; keep one of the two")
 	case len(v.keys()) == 0:
 		s.wrong(key+".api_key", "is missing; it is the VCC API key of your application "+portal)
 	case slices.Contains(v.keys(), ""):
@@ -107,7 +107,7 @@ func (s *source) checkVolvo(key string, v *VolvoConfig) {
 	}
 	for i, scope := range v.Scopes {
 		if scope == "" || strings.ContainsAny(scope, " \t,") {
-			s.wrong(fmt.Sprintf("%s.scopes[%d]", key, i), "%q is no scope; write one an item, such as conve:doors_status", scope)
+			s.wrong(fmt.Sprintf("%s.scopes[%d]", key, i), "%q is not a scope; write one an item, such as conve:doors_status", scope)
 		}
 	}
 	s.address(key+".api_url", v.APIURL, "http", "https")
@@ -118,7 +118,10 @@ func (s *source) address(key, value string, schemes ...string) {
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
-		s.wrong(key, "is no address; it begins with %s:// and a host", strings.Join(schemes, "://, "))
+		if strings.Contains(value, "@") { // with a password, maybe
+			value = "this"
+		}
+		s.wrong(key, "%q is not an address; it begins with %s:// and a host", value, strings.Join(schemes, "://, "))
 	case u.User != nil:
 		s.wrong(key, "holds a user; put it into the keys username and password")
 	}
@@ -134,7 +137,7 @@ func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen ve
 		vin, slug := strings.ToUpper(v.VIN), discovery.Slug(v.Name)
 		switch {
 		case !volvo.ValidVIN(vin):
-			s.wrong(key+".vin", "is no VIN; it has 17 letters and digits")
+			s.wrong(key+".vin", "is not a VIN, which has 17 letters and digits")
 		case vins[vin]:
 			s.wrong(key+".vin", "stands twice; remove one")
 		}
@@ -160,7 +163,7 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 		s.address("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
 	}
 	if !clientIDPattern.MatchString(m.ClientID) {
-		s.wrong("mqtt.client_id", "%q is not possible; letters, digits, _ and - are", m.ClientID)
+		s.wrong("mqtt.client_id", "%q is not valid; use letters, digits, _ and -", m.ClientID)
 	}
 	s.topic("mqtt.topic", m.Topic)
 	if _, err := rootCAs(m.CAFile); err != nil {
@@ -180,7 +183,7 @@ func (s *source) checkEmbedded(m *MQTTConfig) {
 	host, port, err := net.SplitHostPort(m.Listen)
 	switch {
 	case err != nil || port == "":
-		s.wrong("mqtt.listen", "%q is no address; write host:port, such as 127.0.0.1:1883", m.Listen)
+		s.wrong("mqtt.listen", "%q is not an address; write host:port, such as 127.0.0.1:1883", m.Listen)
 	case !loopback(host) && (m.Username == "" || m.Password == ""):
 		s.wrong("mqtt.listen", "needs mqtt.username and mqtt.password to listen on %q, where others can reach it", m.Listen)
 	}
@@ -271,7 +274,7 @@ func (s *source) checkHTTP(h *HTTPConfig) {
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
 	if err != nil || port == "" {
-		s.wrong("http.listen", "%q is no address; write host:port, such as 127.0.0.1:8099, or leave it empty", h.Listen)
+		s.wrong("http.listen", "%q is not an address; write host:port, such as 127.0.0.1:8099, or leave it empty", h.Listen)
 		return
 	}
 	if h.Password == "" && !loopback(host) {

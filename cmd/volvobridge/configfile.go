@@ -43,7 +43,11 @@ func loadConfig(file string) (Config, error) {
 		err = nil // a container is configured by its environment alone
 	}
 	if err != nil {
-		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; copy config.example.yaml and fill it in", file, err)}
+		hint := "copy config.example.yaml and fill it in"
+		if errors.Is(err, fs.ErrPermission) {
+			hint = "run this as its owner, or let this user read it"
+		}
+		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; %s", file, err, hint)}
 	}
 	cfg, err := parseConfig(data, os.Environ())
 	if err != nil {
@@ -61,7 +65,7 @@ func parseConfig(data []byte, environ []string) (Config, error) {
 	switch err := decoder.Decode(&root); {
 	case errors.Is(err, io.EOF): // an empty file is all defaults
 	case err != nil:
-		return cfg, problems{strings.TrimPrefix(err.Error(), "yaml: ") + ": the file is no YAML; look at the indentation and the quotes near there"}
+		return cfg, problems{strings.TrimPrefix(err.Error(), "yaml: ") + ": the file is not YAML; look at the indentation (spaces, no tabs) and the quotes near there"}
 	default:
 		s.node(root.Content[0], reflect.ValueOf(&cfg).Elem(), "")
 		if decoder.Decode(new(yaml.Node)) == nil {
@@ -281,7 +285,7 @@ func (s *source) scalar(n *yaml.Node, v reflect.Value, key string) {
 	case reflect.Int:
 		i, err := strconv.Atoi(strings.ReplaceAll(n.Value, "_", ""))
 		if err != nil {
-			s.wrong(key, "%q is no whole number", n.Value)
+			s.wrong(key, "%q is not a whole number", n.Value)
 		}
 		v.SetInt(int64(i))
 	}
@@ -290,7 +294,7 @@ func (s *source) scalar(n *yaml.Node, v reflect.Value, key string) {
 func (s *source) duration(n *yaml.Node, v reflect.Value, key string) {
 	d, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil {
-		s.wrong(key, "%q is no duration; write it like 30s, 5m or 24h", n.Value)
+		s.wrong(key, "%q is not a duration; write it like 30s, 5m or 24h", n.Value)
 		return
 	}
 	v.SetInt(int64(d))

@@ -33,7 +33,7 @@ paste.`,
 				language = cfg.HomeAssistant.Language
 			}
 			if !slices.Contains(bridge.Languages(), language) {
-				return &exitError{exitConfig, fmt.Errorf("--lang: %q is not possible; one of %s", language, strings.Join(bridge.Languages(), ", "))}
+				return &exitError{exitConfig, fmt.Errorf("--lang: %q is not valid; use one of %s", language, strings.Join(bridge.Languages(), ", "))}
 			}
 			views, err := carViews(cmd.Context(), cfg, args)
 			if err != nil {

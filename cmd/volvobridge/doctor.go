@@ -122,7 +122,7 @@ func (d *examiner) bridge(ctx context.Context) {
 	d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "not running"})
 	st, err := store.Open(d.cfg.Store)
 	if err != nil {
-		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "See what stands behind the semicolon, or choose another folder with the key store."})
+		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "Give this user the right to use that folder, or choose another with the key store."})
 		return
 	}
 	d.add(storeFinding(st, d.cfg))

@@ -17,7 +17,7 @@ import (
 func newForget() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "forget CAR", Short: "Remove a car from the broker, Home Assistant and the store", Args: cobra.ExactArgs(1),
+		Use: "forget CAR", Short: "Remove a car from the broker, Home Assistant and the store", Args: oneCar,
 		Long: `Removes a car's retained topics, its device in Home Assistant and what the store knows
 of it, but for the ledger of commands. CAR is its level in topics, its name or its VIN. A car that is still in the
 configuration or in the account comes back; take it out first.`,

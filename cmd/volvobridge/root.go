@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -48,10 +49,27 @@ func newRoot() *cobra.Command {
 		Short: "Brings Volvos into Home Assistant over MQTT",
 		Long: `volvobridge reads your Volvo from Volvo's cloud, publishes it to MQTT with Home
 Assistant discovery, and runs commands that come over MQTT.`,
-		SilenceUsage: true, SilenceErrors: true,
+		SilenceUsage: true, SilenceErrors: true, Version: versionLine() + "\n", // its own line end is missing
 	}
 	root.AddCommand(newDemo(), newRun(), newLogin(), newDoctor(), newConfig(), newCommands(), newForget(), newDashboard(), newVoice(), newSimulate(), newHealthcheck(), newVersion())
 	return root
+}
+
+// oneCar checks the arguments of a command for one car.
+func oneCar(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("name one car: %s", cmd.UseLine())
+	}
+	return nil
+}
+
+// needsOne is for a command that is only a name for those below it.
+func needsOne(cmd *cobra.Command, _ []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, cmd.CommandPath()+" "+c.Name())
+	}
+	return fmt.Errorf("say which: %s", strings.Join(names, ", "))
 }
 
 // configFlag adds -c to a command.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -181,6 +182,9 @@ func serve(cfg Config, b *bridge.Bridge, logins localLogins, log zerolog.Logger)
 	}
 	listener, err := net.Listen("tcp", cfg.HTTP.Listen)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%s is in use by another program", cfg.HTTP.Listen)
+		}
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
 	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,

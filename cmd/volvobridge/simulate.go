@@ -38,6 +38,9 @@ with petrol), which answers as Volvo's does: the APIs, the limits, the login.
 			}
 			l, err := net.Listen("tcp", listen)
 			if err != nil {
+				if _, _, bad := net.SplitHostPort(listen); bad != nil {
+					err = errors.New("write host:port, such as 127.0.0.1:8811")
+				}
 				return &exitError{exitFailure, fmt.Errorf("--listen: %w", err)}
 			}
 			return simulate(cmd.Context(), opts, l, cmd.OutOrStdout())

@@ -28,12 +28,16 @@ func buildVersion() (string, string) {
 	return v, cmp.Or(c, "unknown")
 }
 
+func versionLine() string {
+	v, c := buildVersion()
+	return fmt.Sprintf("%s, commit %s, %s", v, c, runtime.Version())
+}
+
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print version, commit and Go", Args: cobra.NoArgs, Example: "  volvobridge version",
 		Run: func(cmd *cobra.Command, _ []string) {
-			v, c := buildVersion()
-			fmt.Fprintf(cmd.OutOrStdout(), "volvobridge %s, commit %s, %s\n", v, c, runtime.Version())
+			fmt.Fprintln(cmd.OutOrStdout(), "volvobridge "+versionLine())
 		},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -27,6 +28,8 @@ YAML; paste.`,
 			if err != nil {
 				return &exitError{exitFailure, err}
 			}
+			fmt.Fprint(cmd.OutOrStdout(), "# For the blueprint docs/blueprints/talk_to_my_car.yaml: copy it into Home Assistant's folder\n"+
+				"# blueprints/automation/volvobridge, reload automations, create one, Edit in YAML, paste.\n")
 			encoder := yaml.NewEncoder(cmd.OutOrStdout())
 			encoder.SetIndent(2)
 			for _, v := range views {
