@@ -52,7 +52,8 @@ type Bridge struct {
 	stopping   bool
 	swept      bool // every car was published once
 	tidied     time.Time
-	downTold   bool              // that the broker is away was logged
+	downTold   bool // that the broker is away was logged
+	upAt       time.Time
 	thrownOut  int               // connections in a row that ended at once
 	latest     map[string]string // topic: what the broker should hold
 	status     bridgeStatus
@@ -245,7 +246,7 @@ func (b *Bridge) event(e mqtt.Event) {
 		if b.thrownOut < thrownOutOften {
 			b.log.Info().Msg("connected to the broker")
 		}
-		b.connected, b.downTold = true, false
+		b.connected, b.downTold, b.upAt = true, false, time.Now()
 		b.publishEverything(time.Now())
 	case mqtt.Down:
 		b.tellDown(e)
@@ -399,6 +400,10 @@ func (b *Bridge) slow(now time.Time) {
 		}
 	}
 	b.giveUpProofs(now)
+	if b.connected && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
+		b.thrownOut = 0
+		b.log.Info().Msg("connected to the broker")
+	}
 	b.publishStatus(now)
 	if b.swept && now.Sub(b.tidied) >= tidyEvery {
 		b.tidied = now

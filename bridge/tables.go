@@ -12,10 +12,10 @@ import (
 // EntityTable is the table of a car's entities as Markdown, for the README.
 func EntityTable() string {
 	var b strings.Builder
-	b.WriteString("| id | platform | name | unit or words | from |\n|---|---|---|---|---|\n")
+	b.WriteString("| id | platform | name | in Home Assistant | unit or words | from |\n|---|---|---|---|---|---|\n")
 	for i := range entities {
 		e := &entities[i]
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", e.id, e.platform, e.name, values(e), origin(e))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s.<car>_%s` | %s | %s |\n", e.id, e.platform, e.name, e.platform, cmp.Or(e.suffix, e.id), values(e), origin(e))
 	}
 	return b.String()
 }

@@ -108,7 +108,7 @@ func brokenSetups(t *testing.T) []brokenSetup {
 	selfSigned := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(selfSigned.Close)
 	return []brokenSetup{
-		{"wrong API key", func(p *patient) { replace(p, "simulated-vcc-api-key", "wrong") }, "list of cars: 401", "check volvo.api_key"},
+		{"wrong API key", func(p *patient) { replace(p, "simulated-vcc-api-key", "wrong") }, "list of cars: 401", "compare volvo.api_key"},
 		{"not logged in", func(p *patient) { p.login = false }, "nobody has logged in yet", "Run volvobridge login"},
 		{"wrong client secret", func(p *patient) {
 			p.oauth.Life = time.Second

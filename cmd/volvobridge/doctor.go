@@ -50,15 +50,15 @@ one. The bundle holds no secret, VIN, name or position: it can go into a public 
 			if err := d.report(cmd.OutOrStdout(), asJSON, bundle); err != nil {
 				return &exitError{exitFailure, err}
 			}
-			if n := d.problems(); n > 0 {
-				return &exitError{exitFailure, fmt.Errorf("%s", count(n, "problem"))}
+			if d.problems() > 0 {
+				return &exitError{exitFailure, errors.New("")} // all is said
 			}
 			return nil
 		},
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-	cmd.Flags().StringVar(&bundle, "bundle", "", "write a report without secrets to a `file`")
+	cmd.Flags().StringVar(&bundle, "bundle", "", "write a report without secrets to a `file`, or with - alone to the standard output")
 	return cmd
 }
 
@@ -160,6 +160,13 @@ func storeFinding(st *store.Store, cfg Config) bridge.Finding {
 
 // report prints the findings, and writes the bundle.
 func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
+	if bundle == "-" {
+		data, err := d.bundle()
+		if err == nil {
+			_, err = out.Write(data)
+		}
+		return err
+	}
 	var text bytes.Buffer
 	if asJSON {
 		encoder := json.NewEncoder(&text)

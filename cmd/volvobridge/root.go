@@ -36,7 +36,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, err)
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(stderr, text)
+	}
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
 	}
