@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOwnIntegration: the same car also in Home Assistant's own integration. Each
+// keeps its device and its entities, neither complains, and when the other goes
+// ours stays as it is. (.ci/hass 2026.11.0 OwnIntegration)
+func TestOwnIntegration(t *testing.T) {
+	address := os.Getenv("E2E_OWN_CLOUD")
+	if address == "" {
+		t.Skip("no Home Assistant whose own integration was shown to the simulated cloud: .ci/hass RELEASE OwnIntegration")
+	}
+	h := newHass(t)
+	w := newWorld(t, h)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: w.cloud, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with the test
+	defer server.Close()
+	own := func() object {
+		for _, e := range h.must(h.rest(http.MethodGet, "/api/config/config_entries/entry?domain=volvo", nil)).([]any) {
+			return e.(object)
+		}
+		return object{}
+	}
+	w.agree("ours alone", 30*time.Second)
+	entry := fmt.Sprint(own()["entry_id"])
+	h.problems() // it was started before its cloud
+	h.must(h.rest(http.MethodPost, "/api/config/config_entries/entry/"+entry+"/reload", object{}))
+	eventually(t, 60*time.Second, "the own integration", func() bool { return own()["state"] == "loaded" })
+	w.agree("both", 30*time.Second)
+	vin := strings.ToLower(w.vins["xc40"])
+	devices, entities, shared := map[string]int{}, map[string]int{}, 0
+	for _, e := range h.ask("config/entity_registry/list", nil).([]any) {
+		row := e.(object)
+		if platform := fmt.Sprint(row["platform"]); platform == "mqtt" || platform == "volvo" {
+			entities[platform]++
+			if platform == "volvo" && !strings.HasPrefix(strings.ToLower(fmt.Sprint(row["unique_id"])), vin) {
+				t.Errorf("the other one calls an entity %v", row["unique_id"])
+			}
+		}
+	}
+	for _, d := range h.ask("config/device_registry/list", nil).([]any) {
+		of := map[string]bool{}
+		for _, id := range d.(object)["identifiers"].([]any) {
+			of[fmt.Sprint(id.([]any)[0])] = true
+		}
+		for platform := range of {
+			devices[platform]++
+		}
+		if of["mqtt"] && of["volvo"] {
+			shared++
+		}
+	}
+	t.Logf("entities %v, devices %v", entities, devices)
+	if entities["volvo"] < 50 || devices["volvo"] < 1 || shared > 0 {
+		t.Errorf("entities %v, devices %v, shared %d", entities, devices, shared)
+	}
+	h.must(h.rest(http.MethodDelete, "/api/config/config_entries/entry/"+entry, nil))
+	w.agree("the own integration was removed", 30*time.Second)
+	w.quiet("beside the own integration")
+}
