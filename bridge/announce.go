@@ -82,8 +82,8 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 		AvailabilityMode: "all",
 		Components:       map[string]discovery.Component{},
 	}
-	if year != "" {
-		m.Device.ModelID = year
+	if model != "" && year != "" {
+		m.Device.ModelID = model + " (" + year + ")"
 	}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {

@@ -25,6 +25,7 @@ type car struct {
 	tried     map[volvo.Resource]bool // read at least once in this life, well or not
 	online    string                  // what availability says
 	alive     time.Time               // when last known to be reachable, or not to blame
+	looked    time.Time               // at its availability
 	denied    map[volvo.Resource]bool // Volvo said no to it
 	missing   time.Time               // since when the account does not list it
 	gone      bool                    // missing twice, an hour apart

@@ -453,9 +453,13 @@ func (b *Bridge) car(vin string) *car {
 // read, until none was good for an hour or three planned gaps. While Volvo lets
 // us read nothing, that is not held against the car.
 func (b *Bridge) checkAvailability(c *car, now time.Time) {
-	if c.online == "online" && c.account.blocked(now) || c.alive.After(now) {
+	if c.online == "online" && c.account.blocked(now) && !c.looked.IsZero() {
+		c.alive = c.alive.Add(now.Sub(c.looked))
+	}
+	if c.alive.After(now) {
 		c.alive = now
 	}
+	c.looked = now
 	limit := patience
 	if gap := c.account.plan.Shortest(c.vin); gap < math.MaxInt64/3 {
 		limit = max(limit, 3*gap)
