@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -77,7 +78,7 @@ func printLedger(out io.Writer, ledger []bridge.LedgerEntry) error {
 			took = e.AnsweredAt.Sub(*e.SentAt).Round(100 * time.Millisecond).String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.RequestedAt.Local().Format(time.DateTime), e.Car, e.Command, e.Status.Status,
-			text(e.InvokeStatus), took, confirmation(e))
+			said(e), took, confirmation(e))
 	}
 	return w.Flush()
 }
@@ -94,9 +95,13 @@ func confirmation(e bridge.LedgerEntry) string {
 	return "yes"
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
+// said is Volvo's word, or its text where there was none.
+func said(e bridge.LedgerEntry) string {
+	switch {
+	case e.InvokeStatus != nil:
+		return *e.InvokeStatus
+	case e.Message != nil:
+		return strings.Join(strings.Fields(*e.Message), " ")
 	}
-	return *s
+	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,7 +138,11 @@ func demoHelp(cfg Config, broker string) string {
 	host, port, _ := net.SplitHostPort(broker) // a listener's own address
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three simulated Volvos, thirty times faster than life. Stop with Ctrl-C.\n\n")
-	fmt.Fprintf(&b, "  Broker           %s\n", broker)
+	taken := ""
+	if port != strconv.Itoa(firstPort) {
+		taken = fmt.Sprintf(" (%d is in use)", firstPort)
+	}
+	fmt.Fprintf(&b, "  Broker           %s%s\n", broker, taken)
 	fmt.Fprintf(&b, "  See everything   mosquitto_sub -p %[1]s -v -t '%[2]s/#' -T '%[2]s/+/image/+'\n", port, cfg.MQTT.Topic)
 	fmt.Fprintf(&b, "  Lock a car       mosquitto_pub -p %s -t %s/ex30/lock/set -m LOCK\n", port, cfg.MQTT.Topic)
 	fmt.Fprintf(&b, "  Home Assistant   Settings > Devices & services > Add integration > MQTT: broker %s, port %s;\n", host, port)

@@ -166,6 +166,7 @@ func (s *session) run(ctx context.Context) error {
 			return errors.New("nobody can paste here, and nothing answers on volvo.redirect_url; run it in a terminal")
 		case e.ended:
 			typing = false
+			fmt.Fprintf(s.out, "\nNobody can paste here; waiting for the browser until %s.\n", address.Until.Local().Format("15:04"))
 		case e.err != nil && !typing:
 			return e.err
 		case e.err != nil:
@@ -183,7 +184,7 @@ func (s *session) run(ctx context.Context) error {
 			fmt.Fprintf(s.out, "\nYour application has not published every scope. Without these it can go on:\n%s", bullets(e.outcome.Lost))
 			s.show(*e.outcome.Next, listening)
 		case e.outcome.Done:
-			fmt.Fprintf(s.out, "\nLogged in: %s.\n", e.outcome.Account)
+			fmt.Fprintf(s.out, "\nLogged in: %s. A running bridge goes on at once; else start one: volvobridge run.\n", e.outcome.Account)
 			if len(e.outcome.Lost) > 0 {
 				fmt.Fprintf(s.out, "Volvo did not grant:\n%s", bullets(e.outcome.Lost))
 			}
