@@ -82,8 +82,8 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 		AvailabilityMode: "all",
 		Components:       map[string]discovery.Component{},
 	}
-	if model != "" && year != "" {
-		m.Device.ModelID = model + " (" + year + ")"
+	if year != "" {
+		m.Device.ModelID = year // its page shows it in brackets behind the model
 	}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {

@@ -263,8 +263,8 @@ func (d dashboard) history(c CarView) any {
 func (d dashboard) commands(c CarView) any {
 	cards := d.tiles(c, "last_command", "last_invoke_status")
 	if last, ok := c.Entities["last_command"]; ok {
-		text := "{% set c = '" + last + "' %}{{ state_attr(c, 'status') or '' }} {{ state_attr(c, 'message') or '' }} {{ state_attr(c, 'advice') or '' }}"
-		cards = append(cards, fields{"type": "markdown", "content": text, "grid_options": fields{"columns": "full"}})
+		text := "{% set c = '" + last + "' %}{{ [state_attr(c, 'status'), state_attr(c, 'message'), state_attr(c, 'advice')] | select | join(' ') }}"
+		cards = append(cards, fields{"type": "markdown", "content": text, "show_empty": false, "grid_options": fields{"columns": "full"}})
 	}
 	press := fields{"tap_action": fields{"action": "toggle"}, "hide_state": true}
 	for _, id := range []string{"flash", "honk", "honk_flash", "lock_reduced_guard", "climatization_start", "climatization_stop", "engine_start", "engine_stop", "engine_runtime", "refresh"} {
