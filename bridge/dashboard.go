@@ -16,16 +16,18 @@ type CarView struct {
 	// Name is the device's, Slug the level in topics.
 	Name string `json:"name"`
 	Slug string `json:"slug"`
-	// Entities are the entity ids in Home Assistant by our own ids.
+	// Entities are the entity ids in Home Assistant by our own ids, Names their
+	// English names on this car.
 	Entities map[string]string `json:"entities"`
+	Names    map[string]string `json:"names"`
 }
 
 // view makes the view of a car.
 func (b *Bridge) view(c *car) CarView {
-	v := CarView{Name: c.deviceName(), Slug: c.slug, Entities: map[string]string{}}
+	v := CarView{Name: c.deviceName(), Slug: c.slug, Entities: map[string]string{}, Names: map[string]string{}}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {
-			v.Entities[e.id] = c.entityID(e)
+			v.Entities[e.id], v.Names[e.id] = c.entityID(e), c.entityName(e)
 		}
 	}
 	return v
@@ -67,14 +69,18 @@ func ViewsAlone(opts Options) []CarView {
 type fields = map[string]any
 
 // dashboard builds one for a language.
-type dashboard struct{ language string }
+type dashboard struct {
+	language string
+	names    map[string]string // of the car's entities
+}
 
 // Dashboard returns a Home Assistant dashboard of built-in cards, a view a car,
 // with just the entities that the cars have.
 func Dashboard(cars []CarView, language string) map[string]any {
-	d := dashboard{language}
+	d := dashboard{language: language}
 	var views []any
 	for _, c := range cars {
+		d.names = c.Names
 		sections := []any{d.overview(c), d.energy(c), d.body(c), d.tyres(c), d.warnings(c), d.place(c), d.history(c), d.commands(c), d.service(c)}
 		if c.Slug == cars[0].Slug {
 			sections = append(sections, d.bridge())
@@ -119,8 +125,8 @@ func (d dashboard) section(title, icon string, cards ...any) any {
 }
 
 func (d dashboard) name(id string) string {
-	if e := entityByID(id); e != nil {
-		return translated(e.name, d.language)
+	if name, ok := d.names[id]; ok {
+		return translated(name, d.language)
 	}
 	for _, e := range bridgeEntities {
 		if e.id == id {
