@@ -73,7 +73,7 @@ func newAccount(a Account, p Polling, commandsPerMinute int, label string, now t
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/3), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
+		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
 	}
 }
 

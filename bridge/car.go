@@ -140,8 +140,12 @@ var fuelTypes = map[string]drivetrain{
 // drivetrain goes by the fuel type, and by what is in the tank of a car that
 // does not tell it.
 func (c *car) drivetrain() drivetrain {
-	if d := fuelTypes[c.reading(volvo.Details, "fuelType").Word()]; d != unknownDrivetrain {
+	word := c.reading(volvo.Details, "fuelType").Word()
+	if d := fuelTypes[word]; d != unknownDrivetrain {
 		return d
+	}
+	if strings.Contains(word, "/ELECTRIC") || strings.Contains(word, "HYBRID") { // a word to come
+		return hybrid
 	}
 	if !c.tried[volvo.Details] {
 		return unknownDrivetrain

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -15,7 +16,7 @@ const (
 	secondLook  = 5 * time.Second // between two refusals of a refresh token
 	firstWait   = time.Second     // after a refresh that failed
 	longestWait = 5 * time.Minute
-	forcedGap   = 5 * time.Minute // between two refreshes because of a 401
+	forcedGap   = 5 * time.Minute // between two refreshes because of a 401 to a token that was never taken
 	spareLife   = 30 * time.Second
 	forcedTry   = time.Second // between two refreshes that commands ask for
 	chainTick   = time.Hour
@@ -57,6 +58,8 @@ type Chain struct {
 	expires  time.Time // of the access token
 	renewAt  time.Time
 	taken    map[volvo.API]bool // what has accepted the access token
+	tries    *schedule.Window   // refreshes that commands asked for
+	refusals *schedule.Window   // refreshes because of a 401
 	rejected bool               // the API answered 401 to the access token
 	forced   time.Time          // when that last led to a refresh
 	fault    *volvo.Error       // of the last refresh; nil: it succeeded
@@ -65,8 +68,9 @@ type Chain struct {
 	retryAt  time.Time
 	round    chan struct{} // closed at the end of a refresh
 	logins   map[string]*login
-	// finishing are logins whose code Volvo is asked about.
+	// finishing are logins whose code Volvo is asked about; closed: no more of them.
 	finishing sync.WaitGroup
+	closed    bool
 	begun     int // logins
 	tell      func(Happening)
 	notes     []string
@@ -102,7 +106,7 @@ func OpenChain(opts ChainOptions) (*Chain, error) {
 		opts.Secret = func(string) {}
 	}
 	c := &Chain{opts: opts, wake: make(chan struct{}, 1), end: make(chan struct{}), round: make(chan struct{}),
-		taken: map[volvo.API]bool{}, logins: map[string]*login{}, tell: func(Happening) {}}
+		taken: map[volvo.API]bool{}, tries: schedule.NewWindow(10, time.Minute), refusals: schedule.NewWindow(3, 3*forcedGap), logins: map[string]*login{}, tell: func(Happening) {}}
 	var err error
 	if c.token, c.known, c.notes, err = opts.Store.LoadToken(opts.File); err != nil {
 		return nil, err
@@ -131,9 +135,6 @@ func (c *Chain) keepSecret(t store.Token) {
 
 // Name is the account's.
 func (c *Chain) Name() string { return c.opts.Name }
-
-// File names the account in the store.
-func (c *Chain) File() string { return c.opts.File }
 
 // Notes names the files that were broken and set aside.
 func (c *Chain) Notes() []string { return c.notes }
@@ -218,7 +219,7 @@ func (c *Chain) Token(ctx context.Context, _ volvo.API, command bool) (string, e
 		c.mu.Lock()
 		now := time.Now()
 		access, usable, round := c.token.Access, c.usable(now, command), c.round
-		if command && c.fault != nil && c.fault.Kind != volvo.ErrClient && now.Sub(c.failed) >= forcedTry {
+		if command && !usable && c.mayForce(now) {
 			c.retryAt = now // what failed a while ago may work by now
 		}
 		err := c.hopeless(now)
@@ -241,6 +242,18 @@ func (c *Chain) Token(ctx context.Context, _ volvo.API, command bool) (string, e
 			return "", &volvo.Error{Kind: volvo.ErrUnreachable, Op: "refresh the login", Description: "it takes too long"}
 		}
 	}
+}
+
+// mayForce: a command does not wait for the planned try, unless Volvo asked for
+// that. Not every second one may ask: Volvo blocks those who do.
+func (c *Chain) mayForce(now time.Time) bool {
+	f := c.fault
+	if f == nil || f.Kind != volvo.ErrUnreachable && f.Kind != volvo.ErrOutage || !now.Before(c.retryAt) ||
+		now.Sub(c.failed) < max(forcedTry, f.Wait) || c.tries.Wait(now, 0) > 0 {
+		return false
+	}
+	c.tries.Count(now)
+	return true
 }
 
 // hopeless is why there will be no token soon.
@@ -284,9 +297,10 @@ func (c *Chain) Reject(api volvo.API, access string) error {
 	switch {
 	case access != c.token.Access || c.rejected:
 		return volvo.ErrRenewed
-	case !c.forced.IsZero() && now.Sub(c.forced) < forcedGap && !c.taken[api]:
+	case !c.forced.IsZero() && now.Sub(c.forced) < forcedGap && !c.taken[api], c.refusals.Wait(now, 0) > 0:
 		return volvo.ErrOutage
 	}
+	c.refusals.Count(now)
 	c.rejected, c.forced = true, now
 	c.poke()
 	return volvo.ErrRenewed

@@ -855,12 +855,69 @@ func TestCommandForcesARefresh(t *testing.T) {
 		}
 		tr.become(status(500, "application/json", `{}`))
 		time.Sleep(10 * time.Minute) // tries are minutes apart by now
+		asked := tr.asked()
+		for range 120 {
+			_, _ = r.chain.Token(t.Context(), volvo.ConnectedVehicle, true) // refused, of course
+			time.Sleep(500 * time.Millisecond)
+		}
+		if n := tr.asked() - asked; n < 5 || n > 14 {
+			t.Errorf("two commands a second asked for %d tokens in a minute", n)
+		}
+		time.Sleep(5 * time.Minute)
 		tr.become(nil)
 		if _, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false); err == nil {
 			t.Error("a read forces a refresh")
 		}
 		if _, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, true); err != nil {
 			t.Errorf("a command: %v", err)
+		}
+	})
+}
+
+// TestCommandsRespectRetryAfter: Volvo asked for a pause, and gets it.
+func TestCommandsRespectRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Life: time.Minute}})}
+		r := newLoginRig(t, tr)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		tr.become(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "240")
+			status(429, "application/json", `{}`)(w, r)
+		})
+		time.Sleep(time.Minute)
+		asked := tr.asked()
+		for range 60 {
+			_, _ = r.chain.Token(t.Context(), volvo.ConnectedVehicle, true)
+			time.Sleep(time.Second)
+		}
+		if n := tr.asked() - asked; n > 0 {
+			t.Errorf("%d requests in the pause", n)
+		}
+	})
+}
+
+// TestOneResourceRefusesEveryToken: others take them, so asking for more helps nobody.
+func TestOneResourceRefusesEveryToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1, OAuth: simulator.OAuth{Life: 24 * time.Hour}})
+		r := newLoginRig(t, cloud)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		before := cloud.TokenRequests()
+		for range 60 {
+			access, err := r.chain.Token(t.Context(), volvo.ConnectedVehicle, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.chain.Accept(volvo.ConnectedVehicle, access)
+			_ = r.chain.Reject(volvo.ConnectedVehicle, access)
+			time.Sleep(time.Minute)
+		}
+		if n := cloud.TokenRequests() - before; n > 12 {
+			t.Errorf("%d refreshes in an hour", n)
 		}
 	})
 }

@@ -80,11 +80,14 @@ type order struct {
 	status  Status
 	seq     int64     // in the journal
 	proof   *readback // set when its state is read back
-	late    bool      // it may have lain in a buffer
-	before  *order    // whose read-back this one displaced
-	version int       // of what the journal is told
-	writing sync.Mutex
-	written int
+	arrived time.Time
+	late    bool // it may have lain in a buffer
+	// reopened: it is of an earlier process; nothing is under way.
+	reopened bool
+	before   *order // whose read-back this one displaced
+	version  int    // of what the journal is told
+	writing  sync.Mutex
+	written  int
 	times
 }
 
@@ -102,7 +105,7 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	now := time.Now()
-	o := &order{car: b.bySlug[levels[0]], entity: levels[1], late: m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge}
+	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: m.At, late: m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	// Whoever published it may have had it stored, which a live message does not
 	// tell: it would come again at every connection.
@@ -159,7 +162,7 @@ func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time
 // examine goes through the refusals that need nothing but the message, in the
 // order of the contract.
 func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
-	repeats := o.car.dedupe.again(o.entity, string(payload), now)
+	repeats := o.car.dedupe.again(o.entity, string(payload), o.arrived)
 	var err error
 	o.request, err = parseRequest(payload)
 	if o.request.id != "" {
@@ -286,7 +289,7 @@ func (b *Bridge) settleLocally(o *order, now time.Time) {
 		}
 		o.status.Advice = new("The values follow on the state topic; none is read more often than polling.min_interval.")
 		resources, _ := refreshOf(o.request.value) // understood before
-		for _, r := range resources {
+		for _, r := range resources {              // what there is no token for is not planned
 			c.account.plan.Refresh(schedule.Key{Car: c.vin, Resource: r}, now)
 		}
 	}

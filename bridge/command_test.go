@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -398,21 +397,11 @@ func TestCrashLeavesUnknown(t *testing.T) {
 		r.broker.Publish(base+"/"+car+"/lock/set", `{"value":"LOCK","id":"open"}`, false)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		crashed := filepath.Join(t.TempDir(), "crashed")
-		if err := os.CopyFS(crashed, os.DirFS(r.dir)); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(crashed, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		r.stop()
+		restart := r.crash()
 		posts := len(cloud.Calls(http.MethodPost))
-		r.dir = crashed
 		cloud.SetBody("doors.json", `{"data":{"centralLock":{"value":"LOCKED"}}}`)
-		r.start()
+		restart()
 		defer func() { r.stop() }()
-		time.Sleep(time.Second)
-		synctest.Wait()
 		if s := r.document(car + "/lock/status"); s["status"] != "unknown" || s["id"] != "open" {
 			r.Errorf("after the crash: %v", s)
 		}

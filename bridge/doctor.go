@@ -116,6 +116,9 @@ func ExamineAlone(ctx context.Context, opts Options) ([]Finding, error) {
 	x.with = func(_ context.Context, f func(time.Time)) error { f(time.Now()); return nil }
 	for _, o := range opts.Accounts {
 		a := newAccount(o, opts.Polling, opts.Commands.PerMinute, o.Name, time.Now())
+		for _, other := range x.accounts {
+			a.quota.Share(other.quota)
+		}
 		b.loadQuota(a)
 		x.accounts = append(x.accounts, a)
 	}

@@ -30,9 +30,7 @@ func (b *Bridge) topicsOf(slug string) []string {
 		b.topic(slug, "image", exterior), b.topic(slug, "image", interior)}
 	for i := range entities {
 		e := &entities[i]
-		if takesCommands(e.id) {
-			topics = append(topics, b.topic(slug, e.id, "status"))
-		}
+		topics = append(topics, b.topic(slug, e.id, "status"))
 		if e.attributes != nil {
 			topics = append(topics, b.topic(slug, e.id, "attributes"))
 		}

@@ -24,7 +24,7 @@ type commandQueue struct {
 // moving is the lock's word while a command is under way, else empty.
 func (q *commandQueue) moving() string {
 	for _, o := range []*order{q.running, q.proving[volvo.Doors]} {
-		if o == nil {
+		if o == nil || o.reopened {
 			continue
 		}
 		switch o.command {
@@ -86,8 +86,8 @@ func (b *Bridge) enqueue(o *order, now time.Time) {
 
 // refused is the refusal by the limits and the cloud, nil when a call is possible.
 func (a *account) refused(now time.Time) *refusal {
-	if wait := a.paused.Sub(now); wait > 0 {
-		return &refusal{reasonRateLimited, fmt.Sprintf("Volvo asked for a pause; try again in %s.", inWords(wait))}
+	if wait := max(a.paused.Sub(now), a.calls.Wait(now, 0)); wait > 0 { // reads leave room, if polling.per_minute has any
+		return &refusal{reasonRateLimited, fmt.Sprintf("Volvo's limit of calls a minute is reached; try again in %s.", inWords(wait))}
 	}
 	if _, ok := a.quota.Pick(now, true); !ok {
 		return &refusal{reasonQuota, fmt.Sprintf("The daily quota of the API key is spent; try again in %s.", inWords(a.quota.Free(now, true).Sub(now)))}
@@ -501,7 +501,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 			b.retain(b.topic(c.slug, j.Entity, "status"), encode(j.Status))
 		}
 		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, times: j.times, seq: entry.Seq}
-		if proof := readbackOf(o.command); proof != nil { // what came later counts
+		if proof := readbackOf(o.command); proof != nil && o.status.Status != failed && o.status.Status != refused { // what came later counts
 			delete(c.commands.proving, proof.resource)
 		}
 		if entry.Open {
@@ -510,7 +510,8 @@ func (b *Bridge) reopenCommands(now time.Time) {
 			b.change(o, unknown, now)
 			b.journal(o)
 		}
-		if o.unproven(now) {
+		if entry.Open || o.unproven(now) {
+			o.reopened = true
 			b.readBack(o, now)
 		}
 	}
@@ -519,10 +520,10 @@ func (b *Bridge) reopenCommands(now time.Time) {
 	}
 }
 
-// unproven: the car may have done it, lately, and was not seen to.
+// unproven: the car may have done it, and the time to see it is not over.
 func (o *order) unproven(now time.Time) bool {
-	s := o.status
-	return s.Confirmed == nil && s.Status != failed && s.Status != refused && now.Sub(s.RequestedAt) < idWindow
+	s, last := o.status, readbackAfter[len(readbackAfter)-1]
+	return s.Confirmed == nil && s.Status != failed && s.Status != refused && now.Sub(o.Answered) < last+tick
 }
 
 // finishCommands waits for the POSTs under way, a little; then they are unknown.

@@ -284,7 +284,9 @@ func safeWord(s string) string {
 // exchange turns a code into the first token of a chain. It returns what will not
 // work for want of scopes.
 func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, error) {
-	c.finishing.Add(1) // Volvo hands the token out once: a stop waits for it
+	if !c.enter() { // Volvo hands the token out once: a stop waits for it
+		return nil, loginErrorf("the bridge is stopping; log in when it runs again")
+	}
 	defer c.finishing.Done()
 	c.opts.Secret(code)
 	started := time.Now()
@@ -314,8 +316,22 @@ func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, 
 	return Lost(missing), nil
 }
 
-// Wait waits for the logins that are being finished.
-func (c *Chain) Wait() { c.finishing.Wait() }
+func (c *Chain) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.finishing.Add(1)
+	}
+	return !c.closed
+}
+
+// Wait waits for the logins that are being finished, and lets no more begin that.
+func (c *Chain) Wait() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.finishing.Wait()
+}
 
 // adopt has a new login take the place of what was there.
 func (c *Chain) adopt(t store.Token, started time.Time) {

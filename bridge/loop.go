@@ -325,16 +325,16 @@ func (b *Bridge) publishEverything(now time.Time) {
 		b.publishCar(c, now)
 	}
 	b.retain(b.topic("bridge", "availability"), "online")
-	for _, event := range b.untold {
-		b.conn.Publish(event)
-	}
-	b.untold = nil
+	b.untold = slices.DeleteFunc(b.untold, b.conn.Publish)
 	b.checkReady()
 }
 
 // publishDue publishes what became due: changed documents, announcements, the
 // slow business of a tick.
 func (b *Bridge) publishDue(now time.Time) {
+	if !b.connected { // the connection brings everything anyway
+		b.reannounce = time.Time{}
+	}
 	if !b.reannounce.IsZero() && !now.Before(b.reannounce) {
 		b.reannounce = time.Time{}
 		b.log.Info().Msg("home assistant started: publishing everything again")

@@ -91,8 +91,12 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 		return
 	}
 	a.counted, a.uncounted = now, time.Time{}
-	counted := countedCalls{Keys: a.quota.Save(), Calls: a.polls.Times()}
-	b.opts.Store.Save(quotaFile(a), []byte(encode(counted)), store.Light)
+	for _, other := range b.accounts { // a key may be another's too
+		if other == a || other.quota.Shares(a.quota) {
+			counted := countedCalls{Keys: other.quota.Save(), Calls: other.polls.Times()}
+			b.opts.Store.Save(quotaFile(other), []byte(encode(counted)), store.Light)
+		}
+	}
 }
 
 const quotaEvery = 100 * time.Millisecond

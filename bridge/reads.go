@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -203,6 +202,10 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	}
 	if key.Resource.Known() && a.rejected[key.Resource.API()] {
 		b.tryDone(a, key)
+		if c := b.car(key.Car); c != nil {
+			c.denied[key.Resource] = true
+			b.touch(c, now)
+		}
 		a.plan.Done(key, now, schedule.Unsupported)
 		a.answered() // a probe of it would come out again and again
 		return true
@@ -391,7 +394,7 @@ func (b *Bridge) logFault(r result, fault *volvo.Error) {
 		label = c.label
 	}
 	line := b.log.Debug()
-	if fault.Status == http.StatusUnauthorized && fault.Kind == volvo.ErrOutage && !r.account.keyTold {
+	if fault.APIKey() && !r.account.keyTold {
 		line, r.account.keyTold = b.log.Warn(), true // at once: whoever mistyped it is still looking
 	}
 	line.Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")

@@ -175,6 +175,72 @@ func TestACrashIsTold(t *testing.T) {
 	})
 }
 
+// TestALateRestartAsksNothing: minutes later the car's state is its own, and says
+// nothing of the command.
+func TestALateRestartAsksNothing(t *testing.T) {
+	cloud := ownCar(t)
+	run(t, cloud, func(r *rig) {
+		cloud.SetBody("doors.json", `{"data":{"centralLock":{"value":"UNLOCKED"}}}`)
+		r.command(car+"/lock", `{"value":"LOCK","id":"one"}`)
+		r.stop()
+		time.Sleep(8 * time.Minute)
+		before := len(r.events())
+		r.start()
+		for range 40 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := r.document(car + "/state")["lock"]; got == "LOCKING" {
+				r.Fatal("nothing is under way")
+			}
+		}
+		if s := r.document(car + "/lock/status"); s["status"] != "succeeded" || s["confirmed"] != nil || len(r.events()) != before {
+			r.Errorf("%v, %s", s, r.events()[before:])
+		}
+	})
+}
+
+// TestEventsOutliveABirth: Home Assistant starts while the broker goes away.
+func TestEventsOutliveABirth(t *testing.T) {
+	cloud := ownCar(t)
+	cloud.Command = func(simulator.Call) simulator.Answer {
+		time.Sleep(10 * time.Second)
+		return simulator.Answer{Status: 200, Body: `{"data":{"invokeStatus":"COMPLETED"}}`}
+	}
+	run(t, cloud, func(r *rig) {
+		r.broker.Publish(base+"/"+car+"/flash/set", `{"value":"PRESS","id":"one"}`, false)
+		r.broker.Publish("homeassistant/status", "online", false)
+		synctest.Wait()
+		r.broker.Stop(false)
+		time.Sleep(30 * time.Second)
+		r.broker.Start()
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if told := r.events(); !strings.HasSuffix(told, "command_succeeded") {
+			r.Errorf("%q", told)
+		}
+	})
+}
+
+// TestForgottenAnswers: what was answered to a message that made no sense goes with
+// the car too.
+func TestForgottenAnswers(t *testing.T) {
+	run(t, ownCar(t), func(r *rig) {
+		if s := r.command(car+"/odometer", "7"); s["reason"] != "invalid" {
+			r.Errorf("%v", s)
+		}
+		if _, err := r.bridge.Forget(r.Context(), car); err != nil {
+			r.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		for topic := range r.broker.RetainedAll() {
+			if strings.Contains(topic, car) && strings.HasSuffix(topic, "/status") {
+				r.Errorf("left behind: %s", topic)
+			}
+		}
+	})
+}
+
 // TestARestartTellsNothingOlder: the last answer stays the last, a refusal too.
 func TestARestartTellsNothingOlder(t *testing.T) {
 	run(t, ownCar(t), func(r *rig) {

@@ -108,13 +108,18 @@ var advice = map[error]string{
 // ones with the same words.
 const adviceAPIKey = "Volvo refuses the API key: compare volvo.api_key with \"VCC API key - Primary\" of the application; if it is right, Volvo has a problem and it comes back by itself."
 
+// APIKey reports whether Volvo refuses the API key.
+func (e *Error) APIKey() bool {
+	return e.Status == http.StatusUnauthorized && e.Kind == ErrOutage && aboutKey(strings.ToLower(e.Text()))
+}
+
 // Advice returns one sentence that says what a person can do.
 func (e *Error) Advice() string {
-	if e.Status == http.StatusUnauthorized && e.Kind == ErrOutage {
-		if !aboutKey(strings.ToLower(e.Text())) {
-			return "Volvo refuses a token that it has just handed out; nothing to do but wait."
-		}
+	switch {
+	case e.APIKey():
 		return adviceAPIKey
+	case e.Status == http.StatusUnauthorized && e.Kind == ErrOutage:
+		return "Volvo refuses a token that it has just handed out; nothing to do but wait."
 	}
 	return advice[e.Kind]
 }

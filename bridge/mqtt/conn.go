@@ -192,7 +192,6 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 	lost := make(chan error, 1)
 	in := &inbox{emit: func(e Event) { c.emit(sctx, e) }}
 	in.watch.look(time.Now())
-	go in.watch.run(sctx)
 	client := paho.NewClient(c.clientOptions(in, lost))
 	if err := await(ctx, client.Connect(), connectTimeout+writeTimeout); err != nil {
 		client.Disconnect(0)
@@ -205,7 +204,7 @@ func (c *Conn) session(ctx context.Context) (bool, error) {
 	c.setUp(true)
 	defer c.setUp(false)
 	in.open()
-	return true, c.deliver(ctx, client, lost)
+	return true, c.deliver(ctx, client, &in.watch, lost)
 }
 
 // inbox holds back what a broker delivers before [Up] is told, as it may with
@@ -322,7 +321,9 @@ func await(ctx context.Context, token paho.Token, limit time.Duration) error {
 }
 
 // deliver sends the queue until the connection is lost or ctx ends.
-func (c *Conn) deliver(ctx context.Context, client paho.Client, lost <-chan error) error {
+func (c *Conn) deliver(ctx context.Context, client paho.Client, watch *sleepWatch, lost <-chan error) error {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	var flying []paho.Token
 	for {
 		batch := c.take(len(flying) > 0)
@@ -351,6 +352,8 @@ func (c *Conn) deliver(ctx context.Context, client paho.Client, lost <-chan erro
 			}
 			flying = flying[1:]
 		case <-c.wake:
+		case <-look.C:
+			watch.look(time.Now())
 		case err := <-lost:
 			return err
 		case <-ctx.Done():

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -16,31 +15,20 @@ const (
 // hangs up, but what it sent before is still in a buffer of this machine.
 type sleepWatch struct {
 	mu    sync.Mutex
-	last  time.Time // on the wall clock: the other one sleeps too
+	last  time.Time
 	until time.Time
 }
 
-// look reports whether the process slept until a moment ago.
+// look reports whether the process slept until a moment ago: by its own clock,
+// which a stopped process sees jump, or by the difference to the wall's, since the
+// other one stands still while a machine sleeps.
 func (s *sleepWatch) look(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now = now.Round(0)
-	if !s.last.IsZero() && now.Sub(s.last) > asleepFor {
+	awake, wall := now.Sub(s.last), now.Round(0).Sub(s.last.Round(0))
+	if !s.last.IsZero() && max(awake, wall-awake) > asleepFor {
 		s.until = now.Add(drainFor)
 	}
 	s.last = now
 	return now.Before(s.until)
-}
-
-func (s *sleepWatch) run(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			s.look(time.Now())
-		case <-ctx.Done():
-			return
-		}
-	}
 }

@@ -98,7 +98,9 @@ func prepare(dir string) error {
 func acquire(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if errors.Is(err, syscall.EROFS) { // a card that wears out: run from memory, and say so
-		f, err = os.Open(dir)
+		if f, err = os.Open(filepath.Join(dir, "lock")); errors.Is(err, fs.ErrNotExist) {
+			f, err = os.Open(dir)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)

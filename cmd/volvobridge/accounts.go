@@ -37,7 +37,7 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Cha
 	return chains, nil
 }
 
-// accountFiles names each account in the store by what is its own, not by its
+// accountFiles is how a new account is named in the store: by what is its own, not by its
 // place in the list: lists are reordered. Accounts that share an application are
 // told apart by their cars.
 func accountFiles(cfg Config) []string {
@@ -84,16 +84,14 @@ func proxied(t *http.Transport) *http.Transport {
 
 // accounts makes a client for each API key of each account; those of an account
 // share connections and tokens.
-func accounts(cfg Config, chains []*bridge.Chain) []bridge.Account {
+func accounts(cfg Config, st *store.Store, chains []*bridge.Chain) []bridge.Account {
 	v, _ := buildVersion()
-	files := accountFiles(cfg)
+	files := storedFiles(cfg, st)
 	var all []bridge.Account
 	for i, c := range cfg.accountList() {
 		a := bridge.Account{Name: accountName(i), File: files[i], Chain: chains[i]}
 		var tokens volvo.TokenSource = a.Chain
-		if a.Chain != nil {
-			a.File = a.Chain.File()
-		} else {
+		if a.Chain == nil {
 			tokens = volvo.NewStaticTokens(c.AccessToken)
 			a.Without = slices.DeleteFunc(volvo.APIs(), func(api volvo.API) bool { return c.AccessToken[api] != "" })
 			for _, token := range c.AccessToken {

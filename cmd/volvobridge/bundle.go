@@ -22,9 +22,9 @@ var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.-]+|-?\b\d{1,3}\.\d{3,}\
 func (d *examiner) bundle() ([]byte, error) {
 	v, commit := buildVersion()
 	findings := make([]bridge.Finding, len(d.findings))
-	for i, f := range d.findings {
+	for i, f := range d.redact.findings(d.findings) {
 		f.Area = d.nameless(f.Area)
-		f.What, f.Found = d.hostless(f.What), d.hostless(f.Found)
+		f.What, f.Found = d.hostless(f.What), personal.ReplaceAllString(d.hostless(f.Found), string(mask))
 		if f.Area == "config" || f.Area == "store" { // paths hold names of people
 			f.What = f.Area
 		}
@@ -32,12 +32,11 @@ func (d *examiner) bundle() ([]byte, error) {
 	}
 	data, err := json.MarshalIndent(map[string]any{
 		"made": time.Now().UTC().Format(time.RFC3339), "version": v, "commit": commit, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
-		"config": d.publicConfig(), "findings": findings,
+		"config": d.redact.texts(d.publicConfig()), "findings": findings,
 	}, "", "  ")
 	if err != nil {
 		return nil, err
 	}
-	data = personal.ReplaceAll(d.redact.redact(data), mask)
 	return append(data, '\n'), nil
 }
 

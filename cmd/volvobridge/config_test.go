@@ -101,7 +101,7 @@ func TestProblemsWithLines(t *testing.T) {
 		}
 	}
 	for yaml, want := range map[string]int{
-		"volvo: {api_key: k, acess_token: t}\n": 1, minimal + "polling: {per_minute: many}\n": 1, "volvo: {api_key: k, access_token: {conected_vehicle: t}}\n": 1,
+		"volvo: {api_key: k, acess_token: t}\n": 1, minimal + "https: {}\nhttp: {listen: '0.0.0.0:8099'}\n": 2, minimal + "polling: {per_minute: many}\n": 1, "volvo: {api_key: k, access_token: {conected_vehicle: t}}\n": 1,
 		"volvo: {api_key: k, access_token: t, vehicles: [YV1AA000000000001]}\n":                      1,
 		"volvo: {api_key: k, access_token: t, vehicles: [{vin: YV1AA000000000001, name: Вольво}]}\n": 0,
 	} {

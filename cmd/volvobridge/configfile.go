@@ -202,7 +202,7 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 		line := fmt.Sprintf("line %d", n.Content[i].Line)
 		switch {
 		case !known:
-			s.add(line, "", "unknown key %q%s%s", name, in(key), s.meant(key, name, names))
+			s.add(line, "", "unknown key %q%s%s", name, in(key), s.meant(key, name, names, n))
 		case seen[name]:
 			s.add(line, "", "the key %q stands twice%s; remove one", name, in(key))
 		default:
@@ -213,9 +213,11 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 }
 
 // meant says what an unknown key was probably meant to be.
-func (s *source) meant(key, name string, names []string) string {
+func (s *source) meant(key, name string, names []string, mapping *yaml.Node) string {
 	if best := nearest(name, names); best != "" {
-		s.bad = append(s.bad, join(key, best))
+		if !slices.ContainsFunc(mapping.Content, func(n *yaml.Node) bool { return n.Value == best }) {
+			s.bad = append(s.bad, join(key, best)) // its absence needs no telling
+		}
 	} else if key == "" && slices.Contains([]string{"volvoData", "babelLocale", "updateInterval"}, name) {
 		return ": that is volvo2mqtt's; see \"From volvo2mqtt\" in the README"
 	} else if key == "" {

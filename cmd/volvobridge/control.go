@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,9 +68,7 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 			f.Result, f.Found, f.Advice = bridge.ResultProblem, problem.Error(), "Free some space on that disk, or mount it writable."
 		}
 		// Volvo may quote a token, which only this process knows for one.
-		var masked bytes.Buffer
-		answer(&bodyOnly{w, &masked}, append([]bridge.Finding{f}, findings...), err)
-		_, _ = w.Write(redact.redact(masked.Bytes())) // a program of ours that may have left
+		answer(w, redact.findings(append([]bridge.Finding{f}, findings...)), err)
 	})
 	mux.HandleFunc("GET /cars", func(w http.ResponseWriter, r *http.Request) {
 		views, err := b.Views(r.Context())
@@ -95,14 +92,6 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 	})
 	return mux
 }
-
-// bodyOnly keeps the body for later.
-type bodyOnly struct {
-	http.ResponseWriter
-	body *bytes.Buffer
-}
-
-func (b *bodyOnly) Write(p []byte) (int, error) { return b.body.Write(p) }
 
 // answer writes JSON, or the sentence of an error, for a program of ours that may
 // have left.

@@ -122,7 +122,7 @@ func (d *examiner) bridge(ctx context.Context) {
 	d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "not running"})
 	st, err := store.Open(d.cfg.Store)
 	if err != nil {
-		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "Give this user the right to use that folder, or choose another with the key store."})
+		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "Do as it says, or choose another folder with the key store if it is another bridge's."})
 		return
 	}
 	d.add(storeFinding(st, d.cfg))
@@ -172,13 +172,17 @@ func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
 		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(d.findings); err != nil {
+		if err := encoder.Encode(d.redact.findings(d.findings)); err != nil {
 			return err
 		}
 	} else {
 		d.table(&text)
 	}
-	if _, err := out.Write(d.redact.redact(text.Bytes())); err != nil {
+	said := text.Bytes()
+	if !asJSON {
+		said = d.redact.redact(said)
+	}
+	if _, err := out.Write(said); err != nil {
 		return err
 	}
 	if bundle == "" {

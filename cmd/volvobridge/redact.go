@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
+
+	"volvobridge/bridge"
 )
 
 // redactor is the last thing before the log's bytes leave the program: it masks
@@ -70,6 +73,29 @@ func (r *redactor) Write(line []byte) (int, error) {
 	}
 	return len(line), nil
 }
+
+// findings masks what doctor found, text by text: what it is made of stays whole.
+func (r *redactor) findings(list []bridge.Finding) []bridge.Finding {
+	masked := slices.Clone(list)
+	for i := range masked {
+		f := &masked[i]
+		for _, s := range []*string{&f.Area, &f.What, &f.Found, &f.Advice} {
+			*s = r.text(*s)
+		}
+		f.Fields = r.texts(f.Fields)
+	}
+	return masked
+}
+
+func (r *redactor) texts(m map[string]string) map[string]string {
+	masked := maps.Clone(m)
+	for key, s := range masked {
+		masked[key] = r.text(s)
+	}
+	return masked
+}
+
+func (r *redactor) text(s string) string { return string(r.redact([]byte(s))) }
 
 func (r *redactor) redact(line []byte) []byte {
 	r.mu.RLock()

@@ -123,7 +123,7 @@ func tellSecrets(cfg Config, redact *redactor) {
 func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*bridge.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
-		Accounts: accounts(cfg, chains),
+		Accounts: accounts(cfg, st, chains),
 		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
 			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
 		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic, Language: cfg.HomeAssistant.Language},
