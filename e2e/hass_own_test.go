@@ -40,11 +40,16 @@ func TestOwnIntegration(t *testing.T) {
 	eventually(t, 60*time.Second, "the own integration", func() bool { return own()["state"] == "loaded" })
 	w.agree("both", 30*time.Second)
 	vin := strings.ToLower(w.vins["xc40"])
+	dashboards := map[string]string{} // what somebody's are made of: entity id to state
 	devices, entities, shared := map[string]int{}, map[string]int{}, 0
 	for _, e := range h.ask("config/entity_registry/list", nil).([]any) {
 		row := e.(object)
 		if platform := fmt.Sprint(row["platform"]); platform == "mqtt" || platform == "volvo" {
 			entities[platform]++
+			if platform == "volvo" {
+				id := fmt.Sprint(row["entity_id"])
+				dashboards[id] = w.state(id)
+			}
 			if platform == "volvo" && !strings.HasPrefix(strings.ToLower(fmt.Sprint(row["unique_id"])), vin) {
 				t.Errorf("the other one calls an entity %v", row["unique_id"])
 			}
@@ -68,5 +73,36 @@ func TestOwnIntegration(t *testing.T) {
 	}
 	h.must(h.rest(http.MethodDelete, "/api/config/config_entries/entry/"+entry, nil))
 	w.agree("the own integration was removed", 30*time.Second)
+	w.moved(dashboards)
 	w.quiet("beside the own integration")
+}
+
+// moved: without a name of its own, the car gets every entity id that the own
+// integration had, but of those that never had a value (which that one shows as
+// unknown, or as a power of 0).
+func (w *world) moved(dashboards map[string]string) {
+	w.Helper()
+	if out, err := runProgramIn(w.dir, binary, "forget", "xc40"); err != nil {
+		w.Fatalf("%v %s", err, out)
+	}
+	w.stop()
+	w.config = strings.Replace(w.config, ", name: XC40}", "}", 1)
+	w.vins[w.vins["xc40"]] = w.vins["xc40"]
+	delete(w.vins, "xc40")
+	w.start()
+	w.agree("the car has its old name", 60*time.Second)
+	ours := map[string]bool{}
+	for _, row := range w.entities() {
+		ours[fmt.Sprint(row["entity_id"])] = true
+	}
+	taken := 0
+	for id, state := range dashboards {
+		switch {
+		case ours[id]:
+			taken++
+		case state != "unknown" && !strings.HasSuffix(id, "_charging_power"):
+			w.Errorf("%s is gone, it was %s", id, state)
+		}
+	}
+	w.Logf("%d of %d entity ids of the own integration", taken, len(dashboards))
 }
