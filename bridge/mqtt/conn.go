@@ -326,6 +326,7 @@ func (c *Conn) deliver(ctx context.Context, client paho.Client, watch *sleepWatc
 	defer look.Stop()
 	var flying []paho.Token
 	for {
+		watch.look(time.Now())
 		batch := c.take(len(flying) > 0)
 		for _, m := range batch {
 			if len(flying) == window {
@@ -353,7 +354,6 @@ func (c *Conn) deliver(ctx context.Context, client paho.Client, watch *sleepWatc
 			flying = flying[1:]
 		case <-c.wake:
 		case <-look.C:
-			watch.look(time.Now())
 		case err := <-lost:
 			return err
 		case <-ctx.Done():
