@@ -74,7 +74,9 @@ func BenchmarkFiguresMemory(b *testing.B) {
 				p := startBridge(b, b.TempDir(), quietConfig(serve(b, cloud), broker.url(), quick))
 				eventually(b, 60*time.Second, "all cars are announced", func() bool { return len(o.topics("homeassistant/device/volvobridge_yv1fleet")) == n })
 				time.Sleep(70 * time.Second) // a round of the fast resources, and rest
-				within(b, resident(b, p.cmd.Process.Pid), "MB-resident", limit)
+				// Two thirds of it are the program's own file, of which the kernel maps what it
+				// likes: 5 % are left to it.
+				within(b, resident(b, p.cmd.Process.Pid), "MB-resident", limit*1.05)
 				p.terminate()
 			}
 		})
