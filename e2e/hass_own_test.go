@@ -73,8 +73,15 @@ func TestOwnIntegration(t *testing.T) {
 	}
 	h.must(h.rest(http.MethodDelete, "/api/config/config_entries/entry/"+entry, nil))
 	w.agree("the own integration was removed", 30*time.Second)
-	w.moved(dashboards)
 	w.quiet("beside the own integration")
+	w.moved(dashboards)
+	for _, line := range w.problems() {
+		// This Home Assistant knew the car by our other name before, so its recorder
+		// has two histories; that of somebody who moves has one.
+		if !strings.Contains(line, "Cannot migrate history for entity_id `") {
+			t.Errorf("after the move, in Home Assistant's log: %.600s", line)
+		}
+	}
 }
 
 // moved: without a name of its own, the car gets every entity id that the own
