@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/schedule"
@@ -75,6 +76,8 @@ type order struct {
 	car     *car
 	entity  string
 	request request
+	// identity is what a repetition of the message is recognised by.
+	identity string
 	command volvo.Command // of a POST
 	runtime int
 	status  Status
@@ -162,7 +165,7 @@ func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time
 // examine goes through the refusals that need nothing but the message, in the
 // order of the contract.
 func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
-	repeats := o.car.dedupe.again(o.entity, string(payload), o.arrived)
+	repeats := len(payload) <= maxPayload && o.car.dedupe.again(o.entity, payload, o.arrived)
 	var err error
 	o.request, err = parseRequest(payload)
 	if o.request.id != "" {
@@ -180,11 +183,11 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	if no := b.plain(o); no != nil {
 		return no
 	}
-	if o.request.id != "" {
-		repeats = o.car.dedupe.seen(o.entity, o.request.id, now)
+	if o.identity = identity(o.request, payload); o.identity != "" {
+		repeats = o.car.dedupe.seen(o.entity, o.identity, windowFor(b.opts.Commands.MaxAge), now)
 	}
 	if repeats {
-		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes. Another id makes it another command."}
+		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id or its time within 10 minutes. Another id makes it another command."}
 	}
 	needs := o.command
 	if o.entity == "engine_runtime" {
@@ -220,6 +223,9 @@ func (b *Bridge) understand(o *order) error {
 		return err
 	}
 	command, ok := e.words[o.request.value]
+	if _, visible := e.words[visiblePart(o.request.value)]; !ok && visible {
+		return fmt.Errorf("a line end, a space or another invisible character stands beside the word; send %s and nothing else", visiblePart(o.request.value))
+	}
 	if !ok {
 		// What was sent is not repeated: it may hold a PIN.
 		return fmt.Errorf("the entity %s takes %s, or a JSON object with that as value", e.id, strings.Join(sortedWords(e), " or "))
@@ -234,6 +240,11 @@ func (b *Bridge) understand(o *order) error {
 		o.runtime = o.request.runtime
 	}
 	return nil
+}
+
+// visiblePart leaves out what nobody sees at both ends of a text.
+func visiblePart(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
 }
 
 func (o *order) name(command string) { o.status.Command = &command }

@@ -305,43 +305,6 @@ func TestPlainRepeatsAndAlternations(t *testing.T) {
 	})
 }
 
-func TestOneAtATimeOneWaiting(t *testing.T) {
-	cloud := ownCar(t)
-	cloud.Command = func(c simulator.Call) simulator.Answer {
-		time.Sleep(10 * time.Second)
-		return simulator.Answer{Status: 200, Body: `{"data":{"invokeStatus":"COMPLETED"}}`}
-	}
-	run(t, cloud, func(r *rig) {
-		send := func(entity, payload string) {
-			r.broker.Publish(base+"/"+car+"/"+entity+"/set", payload, false)
-			time.Sleep(100 * time.Millisecond)
-			synctest.Wait()
-		}
-		send("lock", "UNLOCK")
-		send("honk", "PRESS")
-		send("flash", "PRESS")
-		if s := r.document(car + "/flash/status"); s["reason"] != "busy" {
-			r.Errorf("the third: %v", s)
-		}
-		send("lock", "LOCK")
-		if s := r.document(car + "/honk/status"); s["reason"] != "replaced" {
-			r.Errorf("the waiting one: %v", s)
-		}
-		if got := r.document(car + "/state")["lock"]; got != "UNLOCKING" {
-			r.Errorf("the lock is %v", got)
-		}
-		time.Sleep(30 * time.Second)
-		synctest.Wait()
-		var paths []string
-		for _, c := range cloud.Calls(http.MethodPost) {
-			paths = append(paths, filepath.Base(c.Path))
-		}
-		if got := fmt.Sprint(paths); got != "[unlock lock]" {
-			r.Errorf("POSTs %v", got)
-		}
-	})
-}
-
 func TestTenCommandsAMinute(t *testing.T) {
 	cloud := ownCar(t)
 	run(t, cloud, func(r *rig) {

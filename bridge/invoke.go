@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +14,11 @@ import (
 	"volvobridge/volvo"
 )
 
-// commandQueue is a car's: one POST under way, one order waiting, and the
-// read-backs that are not done yet.
+// commandQueue is a car's: one POST under way, those that wait for its end, and
+// the read-backs that are not done yet.
 type commandQueue struct {
 	running *order
-	waiting *order
+	waiting []*order
 	proving map[volvo.Resource]*order // whose state is being read back, by what shows it
 }
 
@@ -66,21 +67,53 @@ func readbackOf(command volvo.Command) *readback {
 	return nil
 }
 
-// enqueue starts an order, or has it wait behind the one under way. A newer order
-// for the same entity takes the waiting place, and LOCK takes it of anything:
-// whoever wants to lock must not find the place taken.
+const mostWaiting = 4 // commands of a car behind the one under way
+
+// enqueue starts an order, or has it wait behind the one under way, in order. A
+// newer order for the same entity takes the place of the older. LOCK goes in front
+// of all and ends a waiting UNLOCK: whoever wants to lock must find a place.
 func (b *Bridge) enqueue(o *order, now time.Time) {
 	q := &o.car.commands
-	switch {
-	case q.running == nil:
+	if q.running == nil {
 		b.execute(o, now)
-	case q.waiting == nil:
-		q.waiting = o
-	case q.waiting.entity == o.entity || o.command == volvo.Lock:
-		b.refuse(q.waiting, refusal{reasonReplaced, "A newer command took its place while another was under way."}, now)
-		q.waiting = o
+		return
+	}
+	same := slices.IndexFunc(q.waiting, func(w *order) bool { return w.entity == o.entity })
+	switch {
+	case o.command == volvo.Lock:
+		var out *order
+		if same >= 0 {
+			out = q.waiting[same]
+			q.waiting = slices.Delete(q.waiting, same, same+1)
+		} else if len(q.waiting) == mostWaiting {
+			out = q.waiting[mostWaiting-1]
+			q.waiting = q.waiting[:mostWaiting-1]
+		}
+		q.waiting = slices.Insert(q.waiting, 0, o)
+		if out != nil {
+			b.refuse(out, refusal{reasonReplaced, "LOCK took its place while another command was under way."}, now)
+		}
+	case same >= 0:
+		out := q.waiting[same]
+		q.waiting[same] = o
+		b.refuse(out, refusal{reasonReplaced, "A newer command took its place while another was under way."}, now)
+	case len(q.waiting) < mostWaiting:
+		q.waiting = append(q.waiting, o)
 	default:
-		b.refuse(o, refusal{reasonBusy, "Another command is under way and one is waiting; try again when they are done."}, now)
+		b.refuse(o, refusal{reasonBusy, fmt.Sprintf("Another command is under way and %d are waiting; try again when they are done.", mostWaiting)}, now)
+	}
+}
+
+// executeNext starts the first of those that wait, if nothing is under way.
+func (b *Bridge) executeNext(c *car, now time.Time) {
+	for q := &c.commands; q.running == nil && len(q.waiting) > 0; {
+		next := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		if b.stopping {
+			b.refuse(next, stoppedFirst, now)
+		} else {
+			b.execute(next, now)
+		}
 	}
 }
 
@@ -118,8 +151,8 @@ func (b *Bridge) execute(o *order, now time.Time) {
 	}
 	apiKey, _ := a.quota.Pick(now, true) // there is one: lateRefusal looked
 	a.count(apiKey, now, true)
-	if o.request.id != "" {
-		o.car.dedupe.keep(o.entity, o.request.id, now)
+	if o.identity != "" {
+		o.car.dedupe.keep(o.entity, o.identity, windowFor(b.opts.Commands.MaxAge), now)
 	}
 	o.car.commands.running = o
 	if proof := readbackOf(o.command); proof != nil { // an earlier one would find what this one does
@@ -134,6 +167,10 @@ func (b *Bridge) execute(o *order, now time.Time) {
 		begun := p
 		begun.begun = true
 		deliver(b, b.progress, begun) // told only now: after a crash the journal must know of it
+		if p.late = lateBehindDisk(o, b.opts.Commands.MaxAge); p.late {
+			deliver(b, b.progress, p)
+			return
+		}
 		ctx, cancel := context.WithCancel(b.commanding)
 		defer cancel()
 		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
@@ -150,11 +187,20 @@ func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
 		if no := b.tooOld(o, now); no != nil {
 			return no
 		}
+		if waited := elapsed(o.arrived, now); waited > b.opts.Commands.MaxAge {
+			return &refusal{reasonStale, fmt.Sprintf("It waited %s for another command, more than commands.max_age; send it again if it is still wanted.", inWords(waited))}
+		}
 	}
 	if wait := a.posts.Wait(now, 0); wait > 0 {
 		return &refusal{reasonRateLimited, fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", inWords(wait))}
 	}
 	return a.refused(now)
+}
+
+// elapsed is the time between two moments by whichever clock saw more of it: the
+// monotonic one stands still while a machine sleeps, the wall's may be set.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // journalled is what the journal keeps of a command.
@@ -163,6 +209,8 @@ type journalled struct {
 	Entity  string        `json:"entity"`
 	Command volvo.Command `json:"command"`
 	Status  Status        `json:"status"`
+	// Identity is what a repetition of the message is recognised by.
+	Identity string `json:"identity,omitzero"`
 	times
 }
 
@@ -174,7 +222,7 @@ type times struct {
 }
 
 func record(o *order) json.RawMessage {
-	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, o.status, o.times}))
+	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, o.status, o.identity, o.times}))
 }
 
 // progress is a step of a POST: begun, that is in the journal, or ended.
@@ -185,8 +233,15 @@ type progress struct {
 	apiKey   int
 	seq      int64
 	storeErr error
+	late     bool // the disk took so long that it is not wanted any more
 	answer   volvo.Answer
 	err      error
+}
+
+// lateBehindDisk tells whether the journal of a slow disk made a command too old
+// to be sent.
+func lateBehindDisk(o *order, maxAge time.Duration) bool {
+	return o.command != volvo.Lock && elapsed(o.arrived, time.Now()) > maxAge
 }
 
 // advance takes a step of a POST.
@@ -202,7 +257,11 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	o.seq, o.Answered = p.seq, now.UTC()
 	c.commands.running = nil
 	var status string
-	if p.err != nil {
+	if p.late {
+		status, o.status.Reason = refused, new(reasonStale)
+		o.status.Advice = new("The disk of the store was too slow, so it became older than commands.max_age; send it again if it is still wanted.")
+		p.account.undo(p.apiKey, o.Sent)
+	} else if p.err != nil {
 		status = b.invokeFailed(p, now)
 		if status == refused { // no POST was made: it counts for nothing
 			p.account.undo(p.apiKey, o.Sent)
@@ -223,14 +282,7 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	o.before = nil
 	b.change(o, status, now)
 	b.journal(o)
-	if next := c.commands.waiting; next != nil {
-		c.commands.waiting = nil
-		if b.stopping {
-			b.refuse(next, stoppedFirst, now)
-			return
-		}
-		b.execute(next, now)
-	}
+	b.executeNext(c, now)
 }
 
 // explanations are for the words of the entity availability.
@@ -493,14 +545,14 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		if j.Status.Status != refused {
 			posts[c.account] = append(posts[c.account], j.Sent)
 		}
-		if now.Sub(j.Status.RequestedAt) < idWindow { // nor is a message run twice across a restart
-			c.dedupe.keep(j.Entity, j.Status.ID, j.Status.RequestedAt)
+		if window := windowFor(b.opts.Commands.MaxAge); now.Sub(j.Status.RequestedAt) < window { // nor is a message run twice across a restart
+			c.dedupe.keep(j.Entity, cmp.Or(j.Identity, j.Status.ID), window, j.Status.RequestedAt)
 		}
 		if last, ok := c.Statuses[j.Entity]; !ok || j.Status.UpdatedAt.After(last.UpdatedAt) {
 			c.Statuses[j.Entity] = j.Status
 			b.retain(b.topic(c.slug, j.Entity, "status"), encode(j.Status))
 		}
-		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, times: j.times, seq: entry.Seq}
+		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, identity: j.Identity, times: j.times, seq: entry.Seq}
 		if proof := readbackOf(o.command); proof != nil && o.status.Status != failed && o.status.Status != refused { // what came later counts
 			delete(c.commands.proving, proof.resource)
 		}
@@ -532,8 +584,9 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 	grace := time.NewTimer(commandGrace)
 	defer grace.Stop()
 	for _, c := range b.cars {
-		if o := c.commands.waiting; o != nil {
-			c.commands.waiting = nil
+		waiting := c.commands.waiting
+		c.commands.waiting = nil
+		for _, o := range waiting {
 			b.refuse(o, stoppedFirst, time.Now())
 		}
 	}

@@ -52,7 +52,7 @@ func (b *Bridge) examineOwn(o *order, m mqtt.Received) *refusal {
 	if m.Retained {
 		return &refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
 	}
-	repeats := b.dedupe.again(o.entity, string(m.Payload), m.At)
+	repeats := len(m.Payload) <= maxPayload && b.dedupe.again(o.entity, m.Payload, m.At)
 	var err error
 	o.request, err = parseRequest(m.Payload)
 	if o.request.id != "" {
@@ -67,8 +67,8 @@ func (b *Bridge) examineOwn(o *order, m mqtt.Received) *refusal {
 	if no := b.tooOld(o, m.At); no != nil {
 		return no
 	}
-	if o.request.id != "" {
-		repeats = b.dedupe.seen(o.entity, o.request.id, m.At)
+	if id := identity(o.request, m.Payload); id != "" {
+		repeats = b.dedupe.seen(o.entity, id, windowFor(b.opts.Commands.MaxAge), m.At)
 	}
 	if repeats {
 		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes."}

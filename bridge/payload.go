@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -34,8 +35,11 @@ type request struct {
 // nothing that is not exactly one of them: a misspelt key must not start an
 // engine for longer than was meant.
 func parseRequest(payload []byte) (request, error) {
-	if len(payload) > maxPayload {
+	switch {
+	case len(payload) > maxPayload:
 		return request{}, fmt.Errorf("the payload is longer than %d bytes", maxPayload)
+	case !utf8.Valid(payload):
+		return request{}, errors.New("the payload is no valid UTF-8 text")
 	}
 	if payload[0] != '{' {
 		return request{value: string(payload)}, nil
@@ -59,8 +63,8 @@ func parseRequest(payload []byte) (request, error) {
 		case "value":
 			r.value, err = wordOrNumber(raw)
 		case "id":
-			if err = json.Unmarshal(raw, &r.id); err != nil || raw[0] != '"' || len(r.id) > maxID {
-				err = fmt.Errorf("the key id must be a text of at most %d characters", maxID)
+			if err = json.Unmarshal(raw, &r.id); err != nil || raw[0] != '"' || len(r.id) > maxID || broken(r.id) {
+				r.id, err = "", fmt.Errorf("the key id must be a text of at most %d characters", maxID)
 			}
 		case "at":
 			r.at, err = moment(raw)
@@ -83,6 +87,10 @@ func parseRequest(payload []byte) (request, error) {
 	}
 	return r, nil
 }
+
+// broken tells of a text that JSON could not spell, such as half of a surrogate
+// pair: two different ones would be read as the same.
+func broken(s string) bool { return strings.ContainsRune(s, utf8.RuneError) }
 
 // strictObject reads one JSON object with no key twice and nothing behind it.
 func strictObject(payload []byte) (map[string]json.RawMessage, error) {
@@ -134,6 +142,10 @@ const farAway = 1e11 // seconds: whatever is as old or as new as that
 func moment(raw json.RawMessage) (time.Time, error) {
 	var text string
 	if json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
+		// Home Assistant's {{ now() }} has a space in place of the T.
+		if len(text) > len(time.DateOnly) && text[len(time.DateOnly)] == ' ' {
+			text = text[:len(time.DateOnly)] + "T" + text[len(time.DateOnly)+1:]
+		}
 		if t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text)); err == nil {
 			return t, nil
 		}
@@ -162,77 +174,4 @@ func wholeMinutes(text string) (int, error) {
 		return 0, errMinutes
 	}
 	return n, nil
-}
-
-// dedupe remembers what was asked for on the topics of a car.
-type dedupe struct {
-	ids   map[string]time.Time // topic and id
-	order []string             // of ids, oldest first
-	sent  map[string]time.Time // those that became a POST: a flood of others pushes none of them out
-	last  map[string]plainSeen // topic
-}
-
-const mostIDs = 10000 // a flood must not fill the memory
-
-func idKey(entity, id string) string { return entity + "\x00" + id }
-
-// remember notes an id that was seen at a time.
-func (d *dedupe) remember(key string, at time.Time) {
-	if d.ids == nil {
-		d.ids = map[string]time.Time{}
-	}
-	if _, known := d.ids[key]; !known {
-		d.order = append(d.order, key)
-	}
-	d.ids[key] = at
-	for len(d.order) > mostIDs {
-		delete(d.ids, d.order[0])
-		d.order = d.order[1:]
-	}
-}
-
-// keep notes that the message with an id became a POST.
-func (d *dedupe) keep(entity, id string, at time.Time) {
-	if d.sent == nil {
-		d.sent = map[string]time.Time{}
-	}
-	maps.DeleteFunc(d.sent, func(_ string, old time.Time) bool { return at.Sub(old) >= idWindow })
-	d.sent[idKey(entity, id)] = at
-}
-
-type plainSeen struct {
-	payload string
-	at      time.Time
-}
-
-const (
-	idWindow    = 10 * time.Minute
-	plainWindow = 5 * time.Second
-)
-
-// again notes a message and reports whether it is the same as the one before it on
-// the topic: so repeats one without an id.
-func (d *dedupe) again(entity, payload string, now time.Time) bool {
-	if d.last == nil {
-		d.last = map[string]plainSeen{}
-	}
-	previous := d.last[entity]
-	d.last[entity] = plainSeen{payload, now}
-	return previous.payload == payload && now.Sub(previous.at) < plainWindow
-}
-
-// seen reports whether an id came before on the topic, and remembers it.
-func (d *dedupe) seen(entity, id string, now time.Time) bool {
-	for len(d.order) > 0 && now.Sub(d.ids[d.order[0]]) >= idWindow {
-		delete(d.ids, d.order[0])
-		d.order = d.order[1:]
-	}
-	key := idKey(entity, id)
-	for _, at := range []time.Time{d.ids[key], d.sent[key]} {
-		if !at.IsZero() && now.Sub(at) < idWindow {
-			return true
-		}
-	}
-	d.remember(key, now)
-	return false
 }

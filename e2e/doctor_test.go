@@ -29,6 +29,7 @@ func doctor(t testing.TB, dir string, args ...string) (string, int) {
 
 // patient is a set-up for the doctor.
 type patient struct {
+	testing.TB
 	cloud   *simulator.Cloud
 	url     string
 	broker  *mosquitto
@@ -42,7 +43,7 @@ type patient struct {
 
 // healthy sets everything up well; a test then breaks one thing.
 func healthy(t testing.TB, breakIt func(p *patient)) *patient {
-	p := &patient{dir: t.TempDir(), login: true, oauth: simulator.OAuth{ClientID: "simulated-client", ClientSecret: "simulated-secret"}}
+	p := &patient{TB: t, dir: t.TempDir(), login: true, oauth: simulator.OAuth{ClientID: "simulated-client", ClientSecret: "simulated-secret"}}
 	breakIt(p)
 	p.cloud = simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, OAuth: p.oauth})
 	handler := http.Handler(p.cloud)
@@ -78,20 +79,16 @@ type brokenSetup struct {
 }
 
 // withPasswords gives the broker a user and, with acl, access rules.
-func withPasswords(t *testing.T, p *patient, acl string) {
-	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "passwords")
-	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", file, "volvobridge", "right").CombinedOutput(); err != nil {
-		t.Skipf("mosquitto_passwd: %v %s", err, out)
-	}
+func withPasswords(p *patient, acl string) {
+	p.Helper()
+	file := mosquittoUsers(p, map[string]string{"volvobridge": "right"})
 	p.lines = []string{"allow_anonymous false", "password_file " + file}
 	if acl == "" {
 		return
 	}
-	rules := filepath.Join(dir, "acl")
+	rules := filepath.Join(p.TempDir(), "acl")
 	if err := os.WriteFile(rules, []byte(acl), 0o600); err != nil {
-		t.Fatal(err)
+		p.Fatal(err)
 	}
 	p.lines = append(p.lines, "acl_file "+rules)
 }
@@ -122,12 +119,12 @@ func brokenSetups(t *testing.T) []brokenSetup {
 		}, "Volvo ended the login", "Run volvobridge login"},
 		{"no broker", func(p *patient) {
 			if p.broker != nil {
-				replace(p, p.broker.url(), fmt.Sprintf("mqtt://127.0.0.1:%d", freePort(t)))
+				replace(p, p.broker.url(), fmt.Sprintf("mqtt://127.0.0.1:%d", freePort(p)))
 			}
 		}, "nothing listens there", "The key is mqtt.url"},
-		{"broker refuses", func(p *patient) { withPasswords(t, p, "") }, "it refuses the user", "Check mqtt.username and mqtt.password"},
+		{"broker refuses", func(p *patient) { withPasswords(p, "") }, "it refuses the user", "Check mqtt.username and mqtt.password"},
 		{"no right to publish", func(p *patient) {
-			withPasswords(t, p, "user volvobridge\ntopic read volvo/#\ntopic read homeassistant/status\n")
+			withPasswords(p, "user volvobridge\ntopic read volvo/#\ntopic read homeassistant/status\n")
 			replace(p, "http:\n", "  username: volvobridge\n  password: right\nhttp:\n")
 		}, "may not publish to volvo/", "access rules"},
 		{"open broker", func(*patient) {}, "anybody who reaches the broker can publish", "allow_anonymous false"},
@@ -138,7 +135,7 @@ func brokenSetups(t *testing.T) []brokenSetup {
 		{"quota spent", func(p *patient) {
 			if p.cloud != nil {
 				if err := p.cloud.Switch(simulator.Fault{Match: "GET", Kind: "quota", Delay: "3h"}); err != nil {
-					t.Fatal(err)
+					p.Fatal(err)
 				}
 			}
 		}, "daily quota spent", "reading goes on by itself"},
@@ -156,14 +153,14 @@ func brokenSetups(t *testing.T) []brokenSetup {
 		{"Volvo is down", func(p *patient) {
 			if p.cloud != nil {
 				if err := p.cloud.Switch(simulator.Fault{Match: "GET", Status: 500}); err != nil {
-					t.Fatal(err)
+					p.Fatal(err)
 				}
 			}
 		}, "list of cars: 500: outage", "nothing to do but wait"},
 		{"a store that others read", func(p *patient) {
 			if p.cloud != nil {
 				if err := os.Chmod(filepath.Join(p.dir, "data"), 0o755); err != nil {
-					t.Fatal(err)
+					p.Fatal(err)
 				}
 			}
 		}, "others can read data", "chmod -R go= data"},

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -80,11 +79,7 @@ func mosquittoOn(t testing.TB, port int, user, password string, more ...string) 
 	t.Helper()
 	lines := more
 	if user != "" {
-		file := filepath.Join(t.TempDir(), "passwords")
-		if out, err := runProgram("mosquitto_passwd", "-b", "-c", file, user, password); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		lines = append(lines, "allow_anonymous false", "password_file "+file)
+		lines = append(lines, "allow_anonymous false", "password_file "+mosquittoUsers(t, map[string]string{user: password}))
 	}
 	return startMosquittoOn(t, port, lines...)
 }

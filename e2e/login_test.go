@@ -382,7 +382,7 @@ func (r *refreshes) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // With a grace period at the server no login is lost; without one, a kill between
 // Volvo's answer and the disk may lose it.
 func TestKilledWhileRefreshing(t *testing.T) {
-	kills := 20
+	kills := 10
 	if os.Getenv("E2E_LONG") != "" {
 		kills = 200
 	}

@@ -73,12 +73,7 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 // its listener.
 func startMosquittoOn(t testing.TB, port int, lines ...string) *mosquitto {
 	t.Helper()
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
-			t.Skip("mosquitto is not installed (apt-get install mosquitto)")
-		}
-	}
+	path := mosquittoTool(t, "mosquitto")
 	m := &mosquitto{TB: t, port: port, config: filepath.Join(t.TempDir(), "mosquitto.conf")}
 	text := fmt.Sprintf("listener %d 127.0.0.1\n", m.port)
 	if !strings.Contains(strings.Join(lines, "\n"), "persistence") {
@@ -96,6 +91,34 @@ func startMosquittoOn(t testing.TB, port int, lines ...string) *mosquitto {
 	m.start(path)
 	t.Cleanup(func() { m.stop() })
 	return m
+}
+
+// mosquittoTool finds a program of Debian's packages mosquitto and
+// mosquitto-clients, or skips the test.
+func mosquittoTool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skip(name + " is not installed, or not in PATH (apt-get install mosquitto mosquitto-clients)")
+	}
+	return path
+}
+
+// mosquittoUsers makes a file of users and passwords for Mosquitto, or skips the
+// test.
+func mosquittoUsers(t testing.TB, users map[string]string) string {
+	t.Helper()
+	tool, file := mosquittoTool(t, "mosquitto_passwd"), filepath.Join(t.TempDir(), "passwords")
+	for name, password := range users {
+		args := []string{"-b", file, name, password}
+		if _, err := os.Stat(file); err != nil {
+			args = append([]string{"-c"}, args...)
+		}
+		if out, err := runProgram(tool, args...); err != nil {
+			t.Fatalf("mosquitto_passwd: %v %s", err, out)
+		}
+	}
+	return file
 }
 
 // runProgram runs a program to its end.

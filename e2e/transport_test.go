@@ -83,10 +83,7 @@ func (a *authority) issue(t *testing.T, name string) {
 // TestTransports connects in every way that mqtt.url offers, with a password.
 func TestTransports(t *testing.T) {
 	a := newAuthority(t)
-	passwords := filepath.Join(t.TempDir(), "passwords")
-	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, "bridge", "s3cret-password").CombinedOutput(); err != nil {
-		t.Skipf("mosquitto_passwd is not here: %v %s", err, out)
-	}
+	passwords := mosquittoUsers(t, map[string]string{"bridge": "s3cret-password"})
 	ports := []int{freePort(t), freePort(t), freePort(t)}
 	secure := func(port int) string {
 		return fmt.Sprintf("listener %d 127.0.0.1\ncafile %s/ca.pem\ncertfile %s/server.pem\nkeyfile %s/server.key\nrequire_certificate true\n", port, a.dir, a.dir, a.dir)
@@ -181,17 +178,8 @@ func TestEmbeddedBroker(t *testing.T) {
 
 // TestAccessControl is the README's advice: only one user may move the cars.
 func TestAccessControl(t *testing.T) {
-	dir := t.TempDir()
-	passwords, acl := filepath.Join(dir, "passwords"), filepath.Join(dir, "acl")
-	for i, user := range []string{"volvobridge", "homeassistant", "guest"} {
-		args := []string{"-b", passwords, user, "pw-" + user}
-		if i == 0 {
-			args = append([]string{"-c"}, args...)
-		}
-		if out, err := exec.Command("mosquitto_passwd", args...).CombinedOutput(); err != nil {
-			t.Skipf("mosquitto_passwd is not here: %v %s", err, out)
-		}
-	}
+	passwords := mosquittoUsers(t, map[string]string{"volvobridge": "pw-volvobridge", "homeassistant": "pw-homeassistant", "guest": "pw-guest"})
+	acl := filepath.Join(t.TempDir(), "acl")
 	if err := os.WriteFile(acl, []byte(readmeBlock(t, "```acl")), 0o600); err != nil {
 		t.Fatal(err)
 	}
