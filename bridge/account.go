@@ -37,10 +37,12 @@ type account struct {
 	lastFault  *volvo.Error
 	probe      time.Time // in an outage: when to try next
 	status     cloudStatus
+	since      time.Time // when it became so
 	clientTold bool      // that Volvo refuses the application was logged
 	counted    time.Time // when the count of calls was saved
 	uncounted  time.Time // when it must be again
 	listed     bool      // the list of cars was read at least once
+	listsNone  bool      // and none of our cars was on it
 	keyTold    bool      // that Volvo refuses the API key was logged
 }
 
@@ -50,13 +52,14 @@ type cloudStatus string
 const (
 	cloudOK          cloudStatus = "ok"
 	cloudLogin       cloudStatus = "login_required"
+	cloudNoCar       cloudStatus = "no_car"
 	cloudQuota       cloudStatus = "quota_spent"
 	cloudRateLimited cloudStatus = "rate_limited"
 	cloudOutage      cloudStatus = "outage"
 	cloudUnreachable cloudStatus = "unreachable"
 )
 
-var cloudWords = []string{"login_required", "ok", "outage", "quota_spent", "rate_limited", "unreachable"}
+var cloudWords = []string{"login_required", "no_car", "ok", "outage", "quota_spent", "rate_limited", "unreachable"}
 
 const (
 	maxFlying      = 4 // reads at a time
@@ -73,7 +76,7 @@ func newAccount(a Account, p Polling, commandsPerMinute int, label string, now t
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK,
+		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK, since: now,
 	}
 }
 
@@ -123,6 +126,8 @@ func (a *account) current(now time.Time) cloudStatus {
 		return cloudUnreachable
 	case a.outage():
 		return cloudOutage
+	case a.listsNone && !slices.ContainsFunc(a.cars, func(c *car) bool { return now.Sub(c.LastGood) < patience }):
+		return cloudNoCar
 	}
 	return cloudOK
 }
@@ -170,6 +175,8 @@ func (a *account) advice(now time.Time) string {
 				return "Volvo answered 401 to the access token of " + string(api) + ": put a fresh one into volvo.access_token and restart; the other APIs go on."
 			}
 		}
+	case cloudNoCar:
+		return "The account lists none of the cars: log in with the Volvo ID that the car is linked to in the Volvo app, or check vehicles."
 	case cloudQuota:
 		return "The daily quota of the API key is spent; reading goes on by itself at " + a.quota.Free(now, false).UTC().Format("15:04:05") + " UTC."
 	case cloudRateLimited:

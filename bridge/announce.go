@@ -71,7 +71,7 @@ func (b *Bridge) origin() discovery.Origin {
 // carMessage builds the discovery message of a car.
 func (b *Bridge) carMessage(c *car) discovery.Message {
 	model := c.model()
-	year := c.reading(volvo.Details, "modelYear").Value
+	year := brief(c.reading(volvo.Details, "modelYear").Value)
 	m := discovery.Message{
 		Device: discovery.Device{
 			Identifiers: []string{carID(c)}, Name: c.deviceName(), Manufacturer: manufacturer,

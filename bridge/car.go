@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/schedule"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
@@ -27,13 +28,14 @@ type car struct {
 	alive     time.Time               // when last known to be reachable, or not to blame
 	looked    time.Time               // at its availability
 	denied    map[volvo.Resource]bool // Volvo said no to it
-	missing   time.Time               // since when the account does not list it
-	gone      bool                    // missing twice, an hour apart
-	dirty     bool                    // the document may have changed
-	document  string                  // the last one published, without "fetched"
-	sent      time.Time               // when
-	announced string                  // what Home Assistant was told last
-	announce  time.Time               // when to tell it again, zero: nothing new
+	denials   map[volvo.Resource]*denial
+	missing   time.Time // since when the account does not list it
+	gone      bool      // missing twice, an hour apart
+	dirty     bool      // the document may have changed
+	document  string    // the last one published, without "fetched"
+	sent      time.Time // when
+	announced string    // what Home Assistant was told last
+	announce  time.Time // when to tell it again, zero: nothing new
 	dedupe    dedupe
 	commands  commandQueue
 	fetching  map[string]bool // pictures under way
@@ -58,6 +60,8 @@ type memory struct {
 	// Assistant was told.
 	Slug string            `json:"slug,omitzero"`
 	Told map[string]string `json:"told,omitzero"`
+	// Doubts are fields that say what cannot be.
+	Doubts map[string]doubt `json:"doubts,omitzero"`
 }
 
 // answer is the last good answer of a resource.
@@ -113,6 +117,8 @@ func loadMemory(data []byte) (memory, error) {
 	}
 	return m, nil
 }
+
+func (c *car) key(r volvo.Resource) schedule.Key { return schedule.Key{Car: c.vin, Resource: r} }
 
 // reading returns a field; the zero reading when there is none.
 func (c *car) reading(r volvo.Resource, field string) volvo.Reading {
@@ -180,7 +186,7 @@ func (c *car) entityID(e *entity) string {
 	return discovery.EntityID(e.platform, name, cmp.Or(e.suffix, e.id))
 }
 
-func (c *car) model() string { return c.reading(volvo.Details, "descriptions.model").Value }
+func (c *car) model() string { return brief(c.reading(volvo.Details, "descriptions.model").Value) }
 
 // newest is the newest time that Volvo put on any reading.
 func (c *car) newest() time.Time {

@@ -78,13 +78,13 @@ type order struct {
 	request request
 	// identity is what a repetition of the message is recognised by.
 	identity string
-	command volvo.Command // of a POST
-	runtime int
-	status  Status
-	seq     int64     // in the journal
-	proof   *readback // set when its state is read back
-	arrived time.Time
-	late    bool // it may have lain in a buffer
+	command  volvo.Command // of a POST
+	runtime  int
+	status   Status
+	seq      int64     // in the journal
+	proof    *readback // set when its state is read back
+	arrived  time.Time
+	late     bool // it may have lain in a buffer
 	// reopened: it is of an earlier process; nothing is under way.
 	reopened bool
 	before   *order // whose read-back this one displaced

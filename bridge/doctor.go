@@ -254,7 +254,11 @@ func (x *examination) cars(ctx context.Context, a *account) error {
 			cars = append(cars, Vehicle{VIN: vin})
 		}
 	}
-	x.add(Finding{Area: a.label, What: "list of cars", Result: ResultOK, Found: fmt.Sprintf("in the account %d, to bridge %d", len(listed), len(cars))})
+	f := Finding{Area: a.label, What: "list of cars", Result: ResultOK, Found: fmt.Sprintf("in the account %d, to bridge %d", len(listed), len(cars))}
+	if len(listed) == 0 {
+		f.Result, f.Advice = ResultProblem, "Log in with the Volvo ID that the car is linked to in the Volvo app."
+	}
+	x.add(f)
 	for i, v := range cars {
 		area := v.Name
 		if area == "" {

@@ -19,7 +19,7 @@ func (c *car) convert(e *entity) (value any, odd []string) {
 	}
 	for _, s := range e.from {
 		r := c.reading(s.resource, s.field)
-		if !r.HasValue() || s.when != nil && !s.when(c) {
+		if !r.HasValue() || s.when != nil && !s.when(c) || c.outdated(s.resource) {
 			continue
 		}
 		if e.convert == nil {
@@ -40,14 +40,14 @@ func (c *car) availabilityWord() (any, []string) {
 	known := enum(availabilityWords)
 	var odd []string
 	status := c.reading(volvo.CommandAccessibility, "availabilityStatus")
-	if reason := c.reading(volvo.CommandAccessibility, "unavailableReason"); reason.HasValue() {
+	if reason := c.reading(volvo.CommandAccessibility, "unavailableReason"); reason.HasValue() && !c.outdated(volvo.CommandAccessibility) {
 		if value, why := known(reason); why == "" {
 			return value, nil
 		} else {
 			odd = append(odd, "command-accessibility.unavailableReason: "+why)
 		}
 	}
-	if !status.HasValue() {
+	if !status.HasValue() || c.outdated(volvo.CommandAccessibility) {
 		return nil, odd
 	}
 	value, why := known(status)
@@ -153,11 +153,20 @@ func (b *Bridge) values(c *car, now time.Time) map[string]any {
 	return document
 }
 
-// publishCar publishes what changed of a car: document, attributes, position.
+// publishCar publishes what changed of a car: attributes, position, document.
 func (b *Bridge) publishCar(c *car, now time.Time) {
 	c.dirty = false
 	if !c.restored() && len(c.denied) < len(c.account.reads) {
 		return // nothing is known yet; what the broker holds may be good
+	}
+	// First what belongs to the document: who is told of a change can read it.
+	for i := range entities {
+		if e := &entities[i]; e.attributes != nil && b.has(c, e) {
+			b.retain(b.topic(c.slug, e.id, "attributes"), encode(e.attributes(c)))
+		}
+	}
+	if c.Proven["location"] {
+		b.retain(b.topic(c.slug, "location"), encode(position(c)))
 	}
 	document := b.values(c, now)
 	same := encode(document)
@@ -171,14 +180,6 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 		topic := b.topic(c.slug, "state")
 		delete(b.latest, topic) // also once an hour without news: readers look for life
 		b.retain(topic, encode(document))
-	}
-	for i := range entities {
-		if e := &entities[i]; e.attributes != nil && b.has(c, e) {
-			b.retain(b.topic(c.slug, e.id, "attributes"), encode(e.attributes(c)))
-		}
-	}
-	if c.Proven["location"] {
-		b.retain(b.topic(c.slug, "location"), encode(position(c)))
 	}
 }
 
@@ -194,7 +195,8 @@ func position(c *car) map[string]any {
 	}
 	latitude, haveLatitude := values["latitude"].(float64)
 	longitude, haveLongitude := values["longitude"].(float64)
-	if !haveLatitude || !haveLongitude || latitude < -90 || latitude > 90 || longitude < -180 || longitude > 180 {
+	nowhere := latitude == 0 && longitude == 0 // what a receiver without a fix says
+	if !haveLatitude || !haveLongitude || nowhere || c.outdated(volvo.Position) || latitude < -90 || latitude > 90 || longitude < -180 || longitude > 180 {
 		return p
 	}
 	values["timestamp"] = nil

@@ -23,6 +23,10 @@ type entity struct {
 	from    []source
 	convert converter
 	options []string
+	// within is what a number can be; one outside is not believed.
+	within span
+	// rises tells of a number that never falls.
+	rises bool
 	// derive makes the value of what the bridge knows, for rows without from.
 	derive func(c *car, now time.Time) any
 	// proven says that the car has a derived entity.
@@ -33,6 +37,9 @@ type entity struct {
 	// words are what /set accepts, and the command each stands for.
 	words map[string]volvo.Command
 }
+
+// span is a range of numbers, both ends in it.
+type span struct{ from, to float64 }
 
 // source is one field of one resource, good if when holds (nil: always).
 type source struct {
@@ -95,19 +102,19 @@ var serviceWarning = entity{id: "service_warning", platform: sensor, name: "Serv
 var sensors = []entity{
 	{id: "battery_charge_level", platform: sensor, name: "Battery level", suffix: "battery", class: "battery", unit: "%", stateClass: measurement, precision: new(0),
 		from:    []source{{resource: volvo.EnergyState, field: "batteryChargeLevel"}, {resource: volvo.Fuel, field: "batteryChargeLevel"}},
-		convert: number(percent)},
+		convert: number(percent), within: span{0, 100}},
 	{id: "distance_to_empty_battery", platform: sensor, name: "Electric range", class: "distance", unit: "km", stateClass: measurement, precision: new(0), icon: "mdi:battery-outline",
 		from:    []source{{resource: volvo.Statistics, field: "distanceToEmptyBattery"}, {resource: volvo.Statistics, field: "distanceToEmpty", when: hasNone}},
-		convert: number(kilometres)},
+		convert: number(kilometres), within: span{0, 2000}},
 	{id: "electric_range", platform: sensor, name: "Estimated electric range", class: "distance", unit: "km", stateClass: measurement, precision: new(0), icon: "mdi:map-marker-distance",
-		from: at(volvo.EnergyState, "electricRange"), convert: number(kilometres)},
+		from: at(volvo.EnergyState, "electricRange"), convert: number(kilometres), within: span{0, 2000}},
 	{id: "fuel_amount", platform: sensor, name: "Fuel level", suffix: "fuel_amount", class: "volume_storage", unit: "L", stateClass: measurement, precision: new(1), icon: "mdi:fuel",
-		from: at(volvo.Fuel, "fuelAmount"), convert: number(litres)},
+		from: at(volvo.Fuel, "fuelAmount"), convert: number(litres), within: span{0, 200}},
 	{id: "distance_to_empty_tank", platform: sensor, name: "Fuel range", class: "distance", unit: "km", stateClass: measurement, precision: new(0), icon: "mdi:gauge-empty",
 		from:    []source{{resource: volvo.Statistics, field: "distanceToEmptyTank"}, {resource: volvo.Statistics, field: "distanceToEmpty", when: hasEngine}},
-		convert: number(kilometres)},
+		convert: number(kilometres), within: span{0, 3000}},
 	{id: "odometer", platform: sensor, name: "Odometer", class: "distance", unit: "km", stateClass: increasing, precision: new(1), icon: "mdi:counter",
-		from: at(volvo.Odometer, "odometer"), convert: number(kilometres)},
+		from: at(volvo.Odometer, "odometer"), convert: number(kilometres), within: span{0, 2_000_000}, rises: true},
 
 	{id: "charging_status", platform: sensor, name: "Charging status", class: "enum", icon: "mdi:ev-station",
 		from: at(volvo.EnergyState, "chargingStatus"), convert: enum(chargingWords), options: chargingWords},
@@ -118,59 +125,59 @@ var sensors = []entity{
 	{id: "charging_power_status", platform: sensor, name: "Charging power status", class: "enum", icon: "mdi:power-plug-outline",
 		from: at(volvo.EnergyState, "chargerPowerStatus"), convert: enum(chargerPowerWords), options: chargerPowerWords},
 	{id: "charging_power", platform: sensor, name: "Charging power", class: "power", unit: "W", stateClass: measurement, precision: new(0),
-		from: at(volvo.EnergyState, "chargingPower"), convert: number(watts)},
+		from: at(volvo.EnergyState, "chargingPower"), convert: number(watts), within: span{0, 500_000}},
 	{id: "charging_current_limit", platform: sensor, name: "Charging limit", suffix: "charging_limit", class: "current", unit: "A", stateClass: measurement, precision: new(0),
-		from: at(volvo.EnergyState, "chargingCurrentLimit"), convert: number(amperes)},
+		from: at(volvo.EnergyState, "chargingCurrentLimit"), convert: number(amperes), within: span{0, 500}},
 	{id: "target_battery_charge_level", platform: sensor, name: "Target battery charge level", unit: "%", precision: new(0), icon: "mdi:battery-medium",
-		from: at(volvo.EnergyState, "targetBatteryChargeLevel"), convert: number(percent)},
+		from: at(volvo.EnergyState, "targetBatteryChargeLevel"), convert: number(percent), within: span{0, 100}},
 	{id: "estimated_charging_time", platform: sensor, name: "Estimated charging time", class: "duration", unit: "min", stateClass: measurement, precision: new(0), icon: "mdi:battery-clock",
-		from: at(volvo.EnergyState, "estimatedChargingTimeToTargetBatteryChargeLevel"), convert: number(minutes)},
+		from: at(volvo.EnergyState, "estimatedChargingTimeToTargetBatteryChargeLevel"), convert: number(minutes), within: span{0, 20_160}},
 	{id: "estimated_charging_finish", platform: sensor, name: "Estimated charging finish", class: "timestamp", icon: "mdi:battery-clock-outline",
 		derive: chargingFinish, proven: proves("estimated_charging_time")},
 
 	{id: "average_energy_consumption", platform: sensor, name: "Trip manual average energy consumption", suffix: "trip_manual_average_energy_consumption",
 		class: "energy_distance", unit: "kWh/100km", stateClass: measurement, precision: new(1), icon: "mdi:car-electric",
-		from: at(volvo.Statistics, "averageEnergyConsumption"), convert: number(energyPer)},
+		from: at(volvo.Statistics, "averageEnergyConsumption"), convert: number(energyPer), within: span{-500, 1000}},
 	{id: "average_energy_consumption_automatic", platform: sensor, name: "Trip automatic average energy consumption", suffix: "trip_automatic_average_energy_consumption",
 		class: "energy_distance", unit: "kWh/100km", stateClass: measurement, precision: new(1), icon: "mdi:car-electric",
-		from: at(volvo.Statistics, "averageEnergyConsumptionAutomatic"), convert: number(energyPer)},
+		from: at(volvo.Statistics, "averageEnergyConsumptionAutomatic"), convert: number(energyPer), within: span{-500, 1000}},
 	{id: "average_energy_consumption_charge", platform: sensor, name: "Average energy consumption since charge", suffix: "average_energy_consumption_since_charge",
 		class: "energy_distance", unit: "kWh/100km", stateClass: measurement, precision: new(1), icon: "mdi:car-electric",
-		from: at(volvo.Statistics, "averageEnergyConsumptionSinceCharge"), convert: number(energyPer)},
+		from: at(volvo.Statistics, "averageEnergyConsumptionSinceCharge"), convert: number(energyPer), within: span{-500, 1000}},
 	{id: "average_fuel_consumption", platform: sensor, name: "Trip manual average fuel consumption", suffix: "trip_manual_average_fuel_consumption",
 		unit: "L/100 km", stateClass: measurement, precision: new(1), icon: "mdi:gas-station",
-		from: at(volvo.Statistics, "averageFuelConsumption"), convert: number(perHundred)},
+		from: at(volvo.Statistics, "averageFuelConsumption"), convert: number(perHundred), within: span{0, 500}},
 	{id: "average_fuel_consumption_automatic", platform: sensor, name: "Trip automatic average fuel consumption", suffix: "trip_automatic_average_fuel_consumption",
 		unit: "L/100 km", stateClass: measurement, precision: new(1), icon: "mdi:gas-station",
-		from: at(volvo.Statistics, "averageFuelConsumptionAutomatic"), convert: number(perHundred)},
+		from: at(volvo.Statistics, "averageFuelConsumptionAutomatic"), convert: number(perHundred), within: span{0, 500}},
 	{id: "average_speed", platform: sensor, name: "Trip manual average speed", suffix: "trip_manual_average_speed", class: "speed", unit: "km/h", stateClass: measurement, precision: new(0),
-		from: at(volvo.Statistics, "averageSpeed"), convert: number(speed)},
+		from: at(volvo.Statistics, "averageSpeed"), convert: number(speed), within: span{0, 300}},
 	{id: "average_speed_automatic", platform: sensor, name: "Trip automatic average speed", suffix: "trip_automatic_average_speed", class: "speed", unit: "km/h", stateClass: measurement, precision: new(0),
-		from: at(volvo.Statistics, "averageSpeedAutomatic"), convert: number(speed)},
+		from: at(volvo.Statistics, "averageSpeedAutomatic"), convert: number(speed), within: span{0, 300}},
 	{id: "trip_meter_manual", platform: sensor, name: "Trip manual distance", suffix: "trip_manual_distance", class: "distance", unit: "km", stateClass: increasing, precision: new(0), icon: "mdi:map-marker-distance",
 		from:    []source{{resource: volvo.Statistics, field: "tripMeterManual"}, {resource: volvo.Statistics, field: "tripMeter1"}},
-		convert: number(kilometres)},
+		convert: number(kilometres), within: span{0, 2_000_000}},
 	{id: "trip_meter_automatic", platform: sensor, name: "Trip automatic distance", suffix: "trip_automatic_distance", class: "distance", unit: "km", stateClass: increasing, precision: new(0), icon: "mdi:map-marker-distance",
 		from:    []source{{resource: volvo.Statistics, field: "tripMeterAutomatic"}, {resource: volvo.Statistics, field: "tripMeter2"}},
-		convert: number(kilometres)},
+		convert: number(kilometres), within: span{0, 2_000_000}},
 
 	{id: "direction", platform: sensor, name: "Direction", unit: "°", stateClass: "measurement_angle", precision: new(0), icon: "mdi:compass-outline",
-		from: at(volvo.Position, "heading"), convert: number(degrees)},
+		from: at(volvo.Position, "heading"), convert: number(degrees), within: span{0, 360}},
 
 	serviceWarning,
 	{id: "service_trigger", platform: sensor, name: "Service trigger", class: "enum", category: diagnostic, icon: "mdi:wrench-outline",
 		from: at(volvo.Diagnostics, "serviceTrigger"), convert: enum(triggerWords), options: triggerWords},
 	{id: "distance_to_service", platform: sensor, name: "Distance to service", class: "distance", unit: "km", stateClass: measurement, precision: new(0), icon: "mdi:wrench-check",
-		from: at(volvo.Diagnostics, "distanceToService"), convert: number(kilometres)},
+		from: at(volvo.Diagnostics, "distanceToService"), convert: number(kilometres), within: span{-200_000, 200_000}},
 	{id: "engine_time_to_service", platform: sensor, name: "Time to engine service", suffix: "time_to_engine_service", class: "duration", unit: "h", stateClass: measurement, precision: new(0), icon: "mdi:wrench-cog",
-		from: at(volvo.Diagnostics, "engineHoursToService"), convert: number(hours)},
+		from: at(volvo.Diagnostics, "engineHoursToService"), convert: number(hours), within: span{-20_000, 20_000}},
 	{id: "time_to_service", platform: sensor, name: "Time to service", class: "duration", unit: "d", stateClass: measurement, precision: new(0), icon: "mdi:wrench-clock",
-		from: at(volvo.Diagnostics, "timeToService"), convert: number(days)},
+		from: at(volvo.Diagnostics, "timeToService"), convert: number(days), within: span{-3650, 3650}},
 
 	{id: "availability", platform: sensor, name: "Car connection", suffix: "car_connection", class: "enum", category: diagnostic, icon: "mdi:car-connected",
 		from: at(volvo.CommandAccessibility, "availabilityStatus"), convert: enum(availabilityWords), options: availabilityWords},
 	{id: "battery_capacity", platform: sensor, name: "Battery capacity", class: "energy_storage", unit: "kWh", category: diagnostic, precision: new(1),
-		from: at(volvo.Details, "batteryCapacityKWH"), convert: number(kilowattHours)},
+		from: at(volvo.Details, "batteryCapacityKWH"), convert: number(kilowattHours), within: span{0, 500}},
 	{id: "model", platform: sensor, name: "Model", category: diagnostic, icon: "mdi:car-info",
 		from: at(volvo.Details, "descriptions.model"), convert: plain, attributes: modelAttributes},
 	{id: "last_update", platform: sensor, name: "Last update", class: "timestamp", category: diagnostic, icon: "mdi:clock-outline",

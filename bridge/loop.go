@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,7 +67,8 @@ type Bridge struct {
 	dedupe     dedupe            // of the bridge's own commands
 	pin        pinGuard
 	strange    map[string]bool
-	reannounce time.Time
+	reannounce time.Time // when to publish everything again
+	born       time.Time // when that was done last
 	publishAt  time.Time
 	ticked     time.Time
 	saved      time.Time
@@ -276,6 +278,17 @@ func (b *Bridge) tellDown(e mqtt.Down) {
 	}
 }
 
+// birthGap is the least time between two announcements of everything: whoever can
+// write to Home Assistant's status topic could ask for them all the time.
+const birthGap = 20 * time.Second
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // receive takes a message: Home Assistant's birth, or a command.
 func (b *Bridge) receive(m mqtt.Received) {
 	if strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/") {
@@ -285,8 +298,8 @@ func (b *Bridge) receive(m mqtt.Received) {
 		return
 	}
 	if m.Topic == b.opts.HomeAssistant.StatusTopic {
-		if string(m.Payload) == "online" && !m.Retained {
-			b.reannounce = m.At.Add(rand.N(birthSpread))
+		if string(m.Payload) == "online" && !m.Retained && b.reannounce.IsZero() {
+			b.reannounce = later(m.At, b.born.Add(birthGap)).Add(rand.N(birthSpread))
 		}
 		return
 	}
@@ -308,13 +321,7 @@ func (b *Bridge) publishEverything(now time.Time) {
 	for t := range b.latest {
 		topics = append(topics, t)
 	}
-	slices.SortFunc(topics, func(x, y string) int {
-		last := func(t string) int { return strings.Count(t[max(0, len(t)-len("/availability")):], "/availability") }
-		if d := last(x) - last(y); d != 0 {
-			return d
-		}
-		return strings.Compare(x, y)
-	})
+	slices.SortFunc(topics, func(x, y string) int { return cmp.Or(turnOf(x)-turnOf(y), strings.Compare(x, y)) })
 	for _, c := range b.cars {
 		b.sendPictures(c)
 	}
@@ -329,6 +336,18 @@ func (b *Bridge) publishEverything(now time.Time) {
 	b.checkReady()
 }
 
+// turnOf orders topics that are published together: what belongs to a state before
+// the state, availability last.
+func turnOf(topic string) int {
+	switch topic[strings.LastIndexByte(topic, '/')+1:] {
+	case "state":
+		return 1
+	case "availability":
+		return 2
+	}
+	return 0
+}
+
 // publishDue publishes what became due: changed documents, announcements, the
 // slow business of a tick.
 func (b *Bridge) publishDue(now time.Time) {
@@ -336,7 +355,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.reannounce = time.Time{}
 	}
 	if !b.reannounce.IsZero() && !now.Before(b.reannounce) {
-		b.reannounce = time.Time{}
+		b.reannounce, b.born = time.Time{}, now
 		b.log.Info().Msg("home assistant started: publishing everything again")
 		b.publishEverything(now)
 	}

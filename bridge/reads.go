@@ -80,7 +80,7 @@ func (b *Bridge) tellLost(a *account, now time.Time) {
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{vin: vin, name: name, slug: b.slug(name, vin), account: a, memory: newMemory(),
-		tried: map[volvo.Resource]bool{}, denied: map[volvo.Resource]bool{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+		tried: map[volvo.Resource]bool{}, denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
 	if name != "" {
 		c.label = c.slug
@@ -253,6 +253,9 @@ func (b *Bridge) apply(r result, now time.Time) {
 // keep puts an answer into the car's snapshot.
 func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, started, now time.Time) {
 	c.LastGood, c.alive = now, now
+	delete(c.denials, resource)
+	readings, odd := c.examined(resource, readings, now)
+	b.note(c, odd)
 	b.endClimate(c, resource, readings, now)
 	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
 		old.Fetched = now.Truncate(time.Millisecond)
@@ -333,6 +336,9 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	a.plan.Done(r.key, now, outcome)
 	if c := b.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
 		c.denied[r.key.Resource] = true
+		if c.deny(r.key.Resource, fault, now) {
+			b.log.Warn().Str("car", c.label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()+" Its values are unknown a day after the last good read.").Msg("volvo refuses this for good")
+		}
 		b.touch(c, now)
 	}
 	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
@@ -403,7 +409,7 @@ func (b *Bridge) logFault(r result, fault *volvo.Error) {
 // listCars takes the list of the account's cars: new ones join, and one that is
 // not listed twice, an hour apart, is gone.
 func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
-	a.listed = true
+	a.listed, a.listsNone = true, cars.Whole || len(cars.VINs) == 0
 	listed := map[string]bool{}
 	for _, vin := range cars.VINs {
 		listed[strings.ToUpper(vin)] = true
@@ -419,6 +425,7 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 	for _, c := range a.cars {
 		switch {
 		case listed[strings.ToUpper(c.vin)]:
+			a.listsNone = false
 			c.missing, c.gone = time.Time{}, false
 		case !cars.Whole: // says nothing of the others
 		case c.missing.IsZero():
@@ -479,8 +486,11 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 }
 
 // noteStrange counts what the table does not know.
-func (b *Bridge) noteStrange(c *car, resource volvo.Resource) {
-	for _, what := range c.strange(resource) {
+func (b *Bridge) noteStrange(c *car, resource volvo.Resource) { b.note(c, c.strange(resource)) }
+
+// note counts and tells what is odd in Volvo's answers, each kind once.
+func (b *Bridge) note(c *car, odd []string) {
+	for _, what := range odd {
 		if b.strange[what] || len(b.strange) >= maxStrange {
 			continue
 		}

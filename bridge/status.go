@@ -63,7 +63,7 @@ func (b *Bridge) publishStatusSoon(now time.Time) {
 // publishStatus publishes the bridge's own state: what matters at once, the
 // counters every five minutes.
 func (b *Bridge) publishStatus(now time.Time) {
-	worst, advice := b.cloud(now)
+	cloud := b.cloud(now)
 	problem := b.opts.Store.Problem() != nil
 	if problem != b.status.store {
 		b.status.store = problem
@@ -74,12 +74,13 @@ func (b *Bridge) publishStatus(now time.Time) {
 		}
 	}
 	logins := b.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": worst, "store_problem": onOff(problem), "unknown_fields": len(b.strange),
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "unknown_fields": len(b.strange),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = stamp(logins.Ends)
 	}
-	// Attributes first: who is told of a new address can read it.
+	// Attributes first: who is told of a change can read them.
+	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": cloud.advice, "since": stamp(cloud.since), "denied": b.deniedForGood()}))
 	b.retain(b.topic("bridge", "login_url", "attributes"), encode(logins.urlAttributes()))
 	b.retain(b.topic("bridge", "grant_expires", "attributes"), encode(logins.grantAttributes(now)))
 	counters := b.counters(now)
@@ -90,9 +91,8 @@ func (b *Bridge) publishStatus(now time.Time) {
 	}
 	b.status.core, b.status.counters, b.status.told = same, sameCounters, now
 	maps.Copy(core, counters)
-	b.retain(b.topic("bridge", "state"), encode(core))
-	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": advice}))
 	b.retain(b.topic("bridge", "unknown_fields", "attributes"), encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.strange))...)}))
+	b.retain(b.topic("bridge", "state"), encode(core))
 }
 
 func onOff(on bool) string {
@@ -113,26 +113,33 @@ func (b *Bridge) counters(now time.Time) map[string]any {
 }
 
 // severity orders the statuses for a bridge with several accounts.
-var severity = []cloudStatus{cloudOK, cloudRateLimited, cloudQuota, cloudUnreachable, cloudOutage, cloudLogin}
+var severity = []cloudStatus{cloudOK, cloudRateLimited, cloudQuota, cloudNoCar, cloudUnreachable, cloudOutage, cloudLogin}
+
+// cloudView is the status of the cloud for people.
+type cloudView struct {
+	status cloudStatus
+	since  time.Time
+	advice any // nil: none
+}
 
 // cloud works out the status of every account, tells what changed, and returns
-// the worst with its advice.
-func (b *Bridge) cloud(now time.Time) (cloudStatus, any) {
-	worst, advice := cloudOK, ""
+// the worst.
+func (b *Bridge) cloud(now time.Time) cloudView {
+	worst := cloudView{status: cloudOK}
 	for _, a := range b.accounts {
 		if status := a.current(now); status != a.status {
 			old := a.status
-			a.status = status
+			a.status, a.since = status, now
 			b.cloudChanged(a, old, now)
 		}
-		if slices.Index(severity, a.status) > slices.Index(severity, worst) {
-			worst, advice = a.status, a.advice(now)
+		if slices.Index(severity, a.status) > slices.Index(severity, worst.status) || worst.since.IsZero() {
+			worst = cloudView{status: a.status, since: a.since}
+			if advice := a.advice(now); advice != "" {
+				worst.advice = advice
+			}
 		}
 	}
-	if advice == "" {
-		return worst, nil
-	}
-	return worst, advice
+	return worst
 }
 
 // cloudChanged logs a change, once, and tells it as an event.

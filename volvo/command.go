@@ -198,7 +198,7 @@ func DecodeAnswer(body []byte) (Answer, error) {
 	}
 	answer := Answer{InvokeStatus: InvokeStatus(clip(status))}
 	if message := fields["message"]; len(message) > 0 && message[0] == '"' {
-		answer.Message = new(upTo(exactText(message), maxMessage))
+		answer.Message = new(upTo(visible(exactText(message)), maxMessage))
 	}
 	switch strings.ToLower(text(fields["readyToUnlock"])) {
 	case "true":

@@ -6,19 +6,51 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 type object = map[string]json.RawMessage
 
+// Volvo's texts go into topics, discovery messages and files: they are bounded, in
+// bytes. The longest value that is needed is the address of a picture.
+const (
+	maxName  = 100
+	maxValue = 2 << 10
+)
+
+// tidy makes one bounded line of a foreign text.
+func tidy(s string, most int) string {
+	return upTo(strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' || r == '\t' || unicode.In(r, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, visible(s)), most)
+}
+
+// visible leaves out what nobody sees: control characters, but for line ends and
+// tabs, and marks that change the direction of the text around them.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf) && r != '\n' && r != '\r' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
 // errNotObject: the body is JSON, but not what any endpoint answers.
 var errNotObject = errors.New("the answer is no JSON object")
 
-// parseObject reads a JSON object. JSON's null and nothing at all are an empty
-// object: the resource is there and says nothing.
+var (
+	// errNoAnswer: a 200 that says nothing at all is no answer about a car.
+	errNoAnswer = errors.New("the answer is empty")
+	// errErrorObject: a 200 that holds an error and no data.
+	errErrorObject = errors.New("the answer holds an error in place of data")
+)
+
+// parseObject reads a JSON object; null is an empty one.
 func parseObject(body []byte) (object, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return object{}, nil
-	}
 	var fields object
 	if err := json.Unmarshal(body, &fields); err != nil {
 		if json.Valid(body) {
@@ -30,19 +62,63 @@ func parseObject(body []byte) (object, error) {
 }
 
 // unwrap removes the envelope: the real API's `data`, beside which the older
-// forms carry `status` and `operationId`. A bare body is returned as it is.
+// forms carry `status` and `operationId`. A bare body is returned as it is. An
+// answer without any data is an error: it must not be taken for a car that has
+// nothing to tell.
 func unwrap(body []byte) ([]byte, error) {
-	if raw := bytes.TrimSpace(body); len(raw) > 0 && raw[0] == '[' && json.Valid(raw) {
+	raw := bytes.TrimSpace(body)
+	if len(raw) > 0 && raw[0] == '[' && json.Valid(raw) {
 		return raw, nil // a bare list
 	}
-	fields, err := parseObject(body)
+	if nothing(raw) {
+		return nil, errNoAnswer
+	}
+	fields, err := parseObject(raw)
 	if err != nil {
 		return nil, err
 	}
-	if data, ok := fields["data"]; ok {
-		return data, nil
+	data, ok := fields["data"]
+	if !ok {
+		data = raw
 	}
-	return body, nil
+	var inner object
+	switch {
+	case nothing(data):
+		return nil, errNoAnswer
+	case json.Unmarshal(data, &inner) == nil && onlyError(inner),
+		!nothing(fields["error"]) && ok && len(inner) == 0 && len(list(data)) == 0:
+		return nil, errErrorObject
+	}
+	return data, nil
+}
+
+// nothing tells of an absent value and of null.
+func nothing(raw []byte) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// ofErrors are the members of error objects, of the envelope, and of both; the
+// value tells whether one alone makes an error.
+var ofErrors = map[string]bool{
+	"error": true, "errors": true, "message": true, "description": true, "detail": true, "title": true, "statusCode": true, "code": true,
+	"status": false, "operationId": false, "timestamp": false, "path": false, "type": false, "details": false, "traceId": false, "instance": false,
+}
+
+// onlyError tells of an object that holds an error, or just an envelope, and
+// nothing else. An empty object is none.
+func onlyError(fields object) bool {
+	for name := range fields {
+		if _, known := ofErrors[name]; !known {
+			return false
+		}
+	}
+	for name, raw := range fields {
+		if ofErrors[name] && !nothing(raw) {
+			return true
+		}
+	}
+	return fields["status"] != nil || fields["operationId"] != nil
 }
 
 // decodeItems reads an answer whose members are items: an object with `value`,
@@ -68,8 +144,9 @@ func decodeItems(body []byte) (Readings, error) {
 
 // add decodes one item. What can't be read becomes a reading without a value.
 func (r Readings) add(name string, raw json.RawMessage) {
+	name = tidy(name, maxName)
 	if text, ok := scalar(raw); ok {
-		r[name] = Reading{Value: text}
+		r[name] = Reading{Value: tidy(text, maxValue)}
 		return
 	}
 	var item object
@@ -77,13 +154,14 @@ func (r Readings) add(name string, raw json.RawMessage) {
 		r[name] = Reading{}
 		return
 	}
-	reading := Reading{Unit: text(item["unit"]), Time: instant(text(item["timestamp"]))}
+	reading := Reading{Unit: tidy(text(item["unit"]), maxName), Time: instant(text(item["timestamp"]))}
 	if reading.Time.IsZero() {
 		reading.Time = instant(text(item["updatedAt"]))
 	}
-	reading.Value, _ = scalar(item["value"])
+	value, _ := scalar(item["value"])
+	reading.Value = tidy(value, maxValue)
 	if strings.EqualFold(text(item["status"]), "ERROR") {
-		reading.Value, reading.Code = "", text(item["code"])
+		reading.Value, reading.Code = "", tidy(text(item["code"]), maxName)
 	}
 	r[name] = reading
 	// The real API puts the reason inside the item, the reference beside it.
@@ -174,7 +252,7 @@ func decodeCommands(body []byte) (Readings, error) {
 		if segment == "" {
 			segment = word
 		}
-		readings[word] = Reading{Value: segment}
+		readings[tidy(word, maxName)] = Reading{Value: tidy(segment, maxName)}
 	}
 	return readings, nil
 }
@@ -201,8 +279,12 @@ type VehicleList struct {
 }
 
 // DecodeVehicles reads the list of cars: one object or a list, wrapped or bare.
+// Null in place of the list says nothing of any car.
 func DecodeVehicles(body []byte) (VehicleList, error) {
 	inner, err := unwrap(body)
+	if errors.Is(err, errNoAnswer) && len(bytes.TrimSpace(body)) > 0 {
+		return VehicleList{}, nil
+	}
 	if err != nil {
 		return VehicleList{}, err
 	}
@@ -256,10 +338,10 @@ func decodeCapabilities(body []byte) (Readings, error) {
 	for name, raw := range fields {
 		var capability object
 		if json.Unmarshal(raw, &capability) == nil && capability != nil {
-			readings[name] = Reading{Value: text(capability["isSupported"])}
+			readings[tidy(name, maxName)] = Reading{Value: tidy(text(capability["isSupported"]), maxName)}
 			continue
 		}
-		readings[name] = Reading{Value: text(raw)}
+		readings[tidy(name, maxName)] = Reading{Value: tidy(text(raw), maxName)}
 	}
 	return readings, nil
 }
@@ -282,11 +364,11 @@ func decodeLocation(body []byte) (Readings, error) {
 	_ = json.Unmarshal(feature["geometry"], &geometry)
 	_ = json.Unmarshal(geometry["coordinates"], &coordinates)
 	at := instant(text(properties["timestamp"]))
-	readings := Readings{"heading": {Value: text(properties["heading"]), Time: at}}
+	readings := Readings{"heading": {Value: tidy(text(properties["heading"]), maxName), Time: at}}
 	for i, name := range []string{"longitude", "latitude", "altitude"} {
 		reading := Reading{Time: at}
 		if i < len(coordinates) {
-			reading.Value = text(coordinates[i])
+			reading.Value = tidy(text(coordinates[i]), maxName)
 		}
 		readings[name] = reading
 	}

@@ -55,14 +55,44 @@ func TestOneBadFieldCostsNoNeighbour(t *testing.T) {
 }
 
 func TestEmptyAndWrongBodies(t *testing.T) {
-	for _, body := range []string{``, `{}`, `null`, `{"data":null}`, `{"data":{}}`} {
+	for _, body := range []string{`{}`, `{"data":{}}`} {
 		if r := decode(t, volvo.Doors, body); len(r) != 0 {
 			t.Errorf("%q: %v", body, r)
 		}
 	}
-	for _, body := range []string{`<html>`, `{"data":`, `[]`, `"x"`, `{"data":[1]}`, `7`} {
-		if _, err := volvo.Doors.Decode([]byte(body)); err == nil {
-			t.Errorf("%q was taken", body)
+	for _, body := range []string{
+		`<html>`, `{"data":`, `[]`, `"x"`, `{"data":[1]}`, `7`,
+		// What holds no data is no answer: a car must not lose its values by it.
+		``, ` `, `null`, `{"data":null}`, `{"error":{"message":"x"}}`, `{"data":null,"error":{"message":"x"}}`, `{"data":{},"error":"x"}`, `{"error":"invalid"}`,
+		`{"data":{"error":{"message":"x","description":"y"}}}`, `{"statusCode":200,"message":"x"}`, `{"status":500,"operationId":"x"}`,
+		`{"timestamp":"2026-01-01T00:00:00Z","status":500,"error":"Internal","path":"/x"}`, `{"errors":[{"message":"x"}]}`, `{"code":"X","message":"y"}`,
+	} {
+		for _, r := range volvo.Resources() {
+			if body == `[]` || body == `{"data":[1]}` { // a list of commands can be that
+				r = volvo.Doors
+			}
+			if readings, err := r.Decode([]byte(body)); err == nil {
+				t.Errorf("%s: %q was taken as %v", r, body, readings)
+			}
+		}
+	}
+	// An error beside data, and fields whose names errors have too, cost nothing.
+	for _, body := range []string{`{"data":{"hood":{"value":"OPEN"}},"error":{"message":"x"}}`, `{"hood":{"value":"OPEN"},"message":"x"}`} {
+		if r := decode(t, volvo.Doors, body); r["hood"].Value != "OPEN" {
+			t.Errorf("%s: %v", body, r)
+		}
+	}
+}
+
+func TestForeignTextsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 300_000)
+	r := decode(t, volvo.Details, `{"externalColour":"`+long+`","descriptions":{"model":"XC\u000040\n\u202eevil\u200f\u2066"},"`+long+`":1}`)
+	if got := r["descriptions.model"].Value; got != "XC40 evil" {
+		t.Errorf("%q", got)
+	}
+	for name, reading := range r {
+		if len(name) > 200 || len(reading.Value) > 3000 {
+			t.Errorf("a field of %d bytes with a value of %d", len(name), len(reading.Value))
 		}
 	}
 }

@@ -154,7 +154,7 @@ func parseErrorBody(body []byte) errorBody {
 
 // clip bounds a foreign text: it goes into logs and topics.
 func clip(s string) string {
-	return upTo(strings.Join(strings.Fields(s), " "), 300)
+	return tidy(strings.Join(strings.Fields(s), " "), 300)
 }
 
 func upTo(s string, most int) string {
