@@ -33,11 +33,19 @@ func (b *Bridge) announceCar(c *car) {
 	if c.announced == sum {
 		return
 	}
-	if b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c)), payload) {
+	if b.send(b.device(c), payload) {
+		b.expectDevice(b.device(c))
 		c.announced = sum
 		if remember(m, c.Told) {
 			b.saveCar(c)
 		}
+	}
+}
+
+// expectDevice notes that an announcement must come back.
+func (b *Bridge) expectDevice(topic string) {
+	if !b.broker.denied[topic] {
+		b.broker.expect(topic, time.Now())
 	}
 }
 

@@ -53,7 +53,7 @@ type memory struct {
 	ClimateUntil  time.Time                  `json:"climateUntil,omitzero"`
 	LastCommand   *Status                    `json:"lastCommand,omitzero"`
 	Statuses      map[string]Status          `json:"statuses,omitzero"` // of each entity, the last
-	Images        map[string]image           `json:"images,omitzero"`
+	Images        map[string]imageInfo       `json:"images,omitzero"`
 	LastGood      time.Time                  `json:"lastGood,omitzero"`
 	Finish        finish                     `json:"finish,omitzero"`
 	// Slug was the car's level in topics, Told its entities' platforms by id, as Home
@@ -82,7 +82,7 @@ const defaultRuntime = 15 // minutes, what Home Assistant's own integration send
 func newMemory() memory {
 	return memory{
 		Snapshot: map[volvo.Resource]*answer{}, Proven: map[string]bool{}, Offered: map[volvo.Command]bool{},
-		EngineRuntime: defaultRuntime, Statuses: map[string]Status{}, Images: map[string]image{}, Told: map[string]string{},
+		EngineRuntime: defaultRuntime, Statuses: map[string]Status{}, Images: map[string]imageInfo{}, Told: map[string]string{},
 	}
 }
 

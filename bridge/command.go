@@ -62,6 +62,7 @@ const (
 	reasonQuota       = "quota"
 	reasonLogin       = "login_required"
 	reasonCloudDown   = "cloud_down"
+	reasonConflict    = "conflict"
 	reasonCar         = "car_unavailable"
 )
 
@@ -100,7 +101,7 @@ type refusal struct{ reason, advice string }
 // command takes a message on a /set topic. Every message gets an answer.
 func (b *Bridge) command(m mqtt.Received) {
 	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
-	if len(m.Payload) == 0 || len(levels) != 3 {
+	if len(levels) != 3 {
 		return
 	}
 	if levels[0] == "bridge" {
@@ -110,9 +111,7 @@ func (b *Bridge) command(m mqtt.Received) {
 	now := time.Now()
 	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: m.At, late: m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
-	// Whoever published it may have had it stored, which a live message does not
-	// tell: it would come again at every connection.
-	b.send(m.Topic, nil)
+	b.unstore(m.Topic, now)
 	stored := refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
 	switch {
 	case o.car == nil && m.Retained, entityByID(o.entity) == nil && m.Retained:
@@ -134,6 +133,13 @@ func (b *Bridge) command(m mqtt.Received) {
 		b.refuse(o, stoppedFirst, now)
 		return
 	}
+	if m.Passed > 0 {
+		left := &order{car: o.car, entity: o.entity, status: Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()-1), RequestedAt: now.UTC()}}
+		if r, _ := parseRequest(m.LastPassed); r.id != "" {
+			left.status.ID = r.id
+		}
+		b.refuse(left, b.passed(m), now)
+	}
 	if no := b.examine(o, m.Payload, now); no != nil {
 		b.refuse(o, *no, now)
 		return
@@ -143,6 +149,25 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	b.enqueue(o, now)
+}
+
+// refuseConflict answers a command while another bridge owns the base topic, or may.
+// The answer is not retained: the topics are the other's.
+func (b *Bridge) refuseConflict(m mqtt.Received) {
+	now := time.Now()
+	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
+	if len(levels) != 3 || !b.strangers.allows(strangersASec, now) {
+		return
+	}
+	s := Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: refused, Reason: new(reasonConflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
+		Advice: new("Another bridge uses the same mqtt.topic, or it is not clear yet: stop one of the two, or give each its own; then send the command again.")}
+	if r, _ := parseRequest(m.Payload); r.id != "" {
+		s.ID = r.id
+	}
+	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(encode(s))})
+	if yes, unlogged := b.refusals.tell("conflict", now); yes {
+		b.log.Warn().Str("entity", levels[1]).Str("reason", reasonConflict).Int("unlogged", unlogged).Msg("command_refused")
+	}
 }
 
 // stoppedFirst refuses what comes too late.
@@ -156,6 +181,9 @@ func takesCommands(id string) bool {
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
 func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time) {
+	if !b.strangers.allows(strangersASec, now) {
+		return
+	}
 	o.status.Status, o.status.Reason, o.status.Advice, o.status.UpdatedAt = refused, &no.reason, &no.advice, now.UTC()
 	if b.connected {
 		b.conn.Publish(mqtt.Message{Topic: b.topic(name, o.entity, "status"), Payload: []byte(encode(o.status))})
@@ -346,14 +374,29 @@ func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 		status := o.status
 		c.LastCommand = &status
 	}
-	line := b.log.Info().Str("car", c.label).Str("entity", o.entity)
+	b.logOrder(o, event, now)
+	b.touch(c, now)
+}
+
+// logOrder writes a line of a command's life; of refusals one a minute.
+func (b *Bridge) logOrder(o *order, event string, now time.Time) {
+	line := b.log.Info()
+	if o.status.Status == refused {
+		yes, unlogged := b.refusals.tell(o.car.label+" "+deref(o.status.Reason), now)
+		if !yes {
+			return
+		}
+		if unlogged > 0 {
+			line = line.Int("unlogged", unlogged)
+		}
+	}
+	line = line.Str("car", o.car.label).Str("entity", o.entity)
 	for key, value := range map[string]*string{"reason": o.status.Reason, "invokeStatus": o.status.InvokeStatus} {
 		if value != nil {
 			line = line.Str(key, *value)
 		}
 	}
 	line.Msg(event)
-	b.touch(c, now)
 }
 
 func (b *Bridge) refuse(o *order, no refusal, now time.Time) {

@@ -200,13 +200,13 @@ func (b *Bridge) clearRenamed(now time.Time) {
 // for each. What the car has is announced again, once.
 func (b *Bridge) deleted(topic string, now time.Time) {
 	for _, c := range b.cars {
-		if topic == discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c)) && c.announced != "" {
+		if topic == b.device(c) && c.announced != "" {
 			c.announced = ""
 			c.announce = now.Add(settle)
 			b.log.Info().Str("car", c.label).Msg("the device was deleted in home assistant: announcing it again")
 		}
 	}
-	if topic == discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()) && b.ownAgain.IsZero() {
+	if topic == b.ownDevice() && b.ownAgain.IsZero() {
 		b.ownAgain = now.Add(settle)
 	}
 }

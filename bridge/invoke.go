@@ -182,6 +182,9 @@ func (b *Bridge) execute(o *order, now time.Time) {
 
 func (b *Bridge) lateRefusal(o *order, now time.Time) *refusal {
 	a := o.car.account
+	if b.own.conflict() {
+		return &refusal{reasonConflict, "Another bridge has taken over the same mqtt.topic: stop one of the two, or give each its own."}
+	}
 	// A LOCK that waited is still wanted.
 	if o.command != volvo.Lock {
 		if no := b.tooOld(o, now); no != nil {

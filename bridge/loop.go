@@ -49,7 +49,13 @@ type Bridge struct {
 	reading    context.Context // of reads
 	commanding context.Context // of POSTs
 
-	connected  bool
+	own        ownership       // of the base topic
+	broker     brokerState     // what the broker does not take or allow
+	held       []mqtt.Received // commands that wait until it is clear whose topic it is
+	refusals   refusalLog
+	unstored   unstored
+	strangers  pace
+	connected  bool // and the base topic is ours
 	stopping   bool
 	swept      bool // every car was published once
 	tidied     time.Time
@@ -74,7 +80,7 @@ type Bridge struct {
 	saved      time.Time
 
 	// For health, read by others.
-	beat  atomic.Int64 // unix seconds of the loop's last turn
+	beat  atomic.Int64 // of the loop's last turn, as the time since the program started
 	ready atomic.Bool
 }
 
@@ -84,14 +90,18 @@ func New(opts Options) *Bridge {
 		opts.Secret = func(string) {}
 	}
 	return &Bridge{
-		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{},
+		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }
 
+// started is a moment to measure from: the difference of two times goes by the
+// monotonic clock, so that setting the machine's clock is no ill health.
+var started = time.Now()
+
 // Healthy returns an error when the loop does not turn.
 func (b *Bridge) Healthy() error {
-	if last := b.beat.Load(); last == 0 || time.Since(time.Unix(last, 0)) > 4*tick {
+	if last := b.beat.Load(); last == 0 || time.Since(started)-time.Duration(last) > 4*tick {
 		return errors.New("the loop does not turn")
 	}
 	return nil
@@ -100,7 +110,7 @@ func (b *Bridge) Healthy() error {
 // Ready returns an error until the broker is connected and every car published.
 func (b *Bridge) Ready() error {
 	if !b.ready.Load() {
-		return errors.New("not connected to the broker, or a car was not published yet, as without a login")
+		return errors.New("not connected to the broker, or another bridge owns mqtt.topic, or a car was not published yet, as without a login")
 	}
 	return nil
 }
@@ -114,13 +124,14 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.reading, b.commanding = reading, commanding
 
 	b.tellNotes()
+	b.own.self = marker{ID: loadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)}
 	b.start(time.Now())
 	stopChains := b.runChains()
 	b.conn = mqtt.Open(mqtt.Options{
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
 		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.subscriptions(), Optional: b.optional(),
+		Subscribe: b.subscriptions(), MaxPayload: maxPayload,
 	})
 	b.work(ctx)
 
@@ -161,40 +172,52 @@ func (b *Bridge) runChains() context.CancelFunc {
 	return stop
 }
 
+// subscriptions are the topics that the bridge listens to. A broker may forbid any:
+// then it does without, and says so. What it publishes itself comes back on some of
+// them, which shows that it was taken.
 func (b *Bridge) subscriptions() []string {
-	filters := []string{b.topic("+", "+", "set")}
-	if b.opts.HomeAssistant.Discovery && b.opts.HomeAssistant.StatusTopic != "" {
+	filters := []string{b.topic("+", "+", "set"), b.topic("bridge", "instance"), b.topic("+", "availability")}
+	if !b.opts.HomeAssistant.Discovery {
+		return filters
+	}
+	if b.opts.HomeAssistant.StatusTopic != "" {
 		filters = append(filters, b.opts.HomeAssistant.StatusTopic)
+	}
+	filters = append(filters, b.ownDevice())
+	for _, c := range b.cars {
+		filters = append(filters, b.device(c))
 	}
 	return filters
 }
 
-// optional are the filters that the bridge does without: a broker's rules may
-// forbid them.
-func (b *Bridge) optional() []string {
-	if !b.opts.HomeAssistant.Discovery {
-		return nil
-	}
-	return []string{discovery.Topic(b.opts.HomeAssistant.Prefix, "+")}
+// ownDevice and device are the topics on which the bridge and a car are announced.
+func (b *Bridge) ownDevice() string { return discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()) }
+func (b *Bridge) device(c *car) string {
+	return discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c))
 }
 
 // work is the loop.
 func (b *Bridge) work(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	first := true // the broker's messages come first, but not twice in a row
 	for {
 		now := time.Now()
-		b.beat.Store(now.Unix())
+		b.beat.Store(int64(time.Since(started)))
 		b.dispatch(now)
 		b.publishDue(now)
-		select { // a command does not wait behind the answers of reads
-		case <-ctx.Done():
-			return
-		case e := <-b.conn.Events():
-			b.event(e)
-			continue
-		default:
+		if first {
+			select { // a command does not wait behind the answers of reads
+			case <-ctx.Done():
+				return
+			case e := <-b.conn.Events():
+				b.event(e)
+				first = false
+				continue
+			default:
+			}
 		}
+		first = true
 		timer.Reset(max(0, b.wake(now).Sub(now)))
 		select {
 		case <-ctx.Done():
@@ -222,6 +245,8 @@ func (b *Bridge) wake(now time.Time) time.Time {
 			wake = t
 		}
 	}
+	earlier(b.own.wake())
+	earlier(b.unstored.at)
 	earlier(b.publishAt)
 	earlier(b.reannounce)
 	earlier(b.ownAgain)
@@ -248,12 +273,17 @@ func (b *Bridge) event(e mqtt.Event) {
 		if b.thrownOut < thrownOutOften {
 			b.log.Info().Msg("connected to the broker")
 		}
-		b.connected, b.downTold, b.upAt = true, false, time.Now()
-		b.publishEverything(time.Now())
+		b.downTold, b.upAt = false, time.Now()
+		b.publishMarker(b.own.connected(time.Now()), false)
 	case mqtt.Down:
 		b.tellDown(e)
-		b.downTold, b.connected = true, false
+		b.own.lost()
+		b.downTold, b.connected, b.held = true, false, nil
+		clear(b.broker.expected)
+		clear(b.broker.denied)
 		b.ready.Store(false)
+	case mqtt.Denied, mqtt.Refused, mqtt.Lacks, mqtt.Dropped:
+		b.learned(e, time.Now())
 	case mqtt.Received:
 		b.receive(e)
 	}
@@ -264,17 +294,76 @@ const thrownOutOften = 3
 // tellDown logs that the broker is away, once. A broker that ends one connection
 // after the other does so because another client has the same id.
 func (b *Bridge) tellDown(e mqtt.Down) {
-	hint := "check mqtt.url, username and password; trying again by itself"
-	if e.WasUp {
+	_, hint := mqtt.Explain(e.Err)
+	switch {
+	case e.WasUp && e.Sending:
+		hint = "the broker ended it while something was sent to it, or the network; trying again, and finding out which message it was"
+	case e.WasUp:
 		hint = "the broker ended it, or the network; trying again by itself"
 	}
-	if !e.Short {
+	if !e.Short || e.Sending {
 		b.thrownOut = 0
 	} else if b.thrownOut++; b.thrownOut == thrownOutOften {
 		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
 	}
 	if !b.downTold && b.thrownOut <= thrownOutOften {
 		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
+	}
+}
+
+// publishMarker publishes on the topic that tells whose the base topic is.
+func (b *Bridge) publishMarker(m marker, retain bool) {
+	b.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(encode(m)), Retain: retain})
+}
+
+// instance takes a message on that topic.
+func (b *Bridge) instance(m mqtt.Received) {
+	before := b.own.conflict()
+	b.own.received(m.Payload, m.Retained, m.At)
+	if !b.own.conflict() || before {
+		return
+	}
+	b.connected = false
+	b.ready.Store(false)
+	held := b.held
+	b.held = nil
+	for _, command := range held {
+		b.refuseConflict(command)
+	}
+	b.log.Error().Str("other", b.own.other.ClientID).Str("host", b.own.other.Host).Str("topic", b.opts.MQTT.Topic).
+		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
+}
+
+// claim moves on the question whose the base topic is.
+func (b *Bridge) claim(now time.Time) {
+	before, again := b.own.conflict(), b.own.once
+	m, ours := b.own.step(now)
+	if m != nil {
+		b.publishMarker(*m, true)
+	}
+	if before && !b.own.conflict() {
+		b.log.Info().Msg("no other bridge owns the base topic any more")
+	}
+	if !ours {
+		return
+	}
+	b.connected = true
+	if instance := b.topic("bridge", "instance"); b.own.deaf {
+		lines := b.broker.lines()
+		b.broker.missing[instance] = true
+		b.tellBroker(lines)
+	} else {
+		b.broker.came(instance)
+	}
+	b.publishEverything(now)
+	held := b.held
+	b.held = nil
+	for _, command := range held {
+		if again || command.Retained {
+			b.command(command)
+		} else {
+			b.refuseConflict(command)
+		}
 	}
 }
 
@@ -291,19 +380,29 @@ func later(a, b time.Time) time.Time {
 
 // receive takes a message: Home Assistant's birth, or a command.
 func (b *Bridge) receive(m mqtt.Received) {
-	if strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/") {
+	switch {
+	case m.Topic == b.topic("bridge", "instance"):
+		b.instance(m)
+	case strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/"):
 		if len(m.Payload) == 0 {
 			b.deleted(m.Topic, m.At)
+		} else if !m.Retained {
+			b.broker.came(m.Topic)
 		}
-		return
-	}
-	if m.Topic == b.opts.HomeAssistant.StatusTopic {
+	case m.Topic == b.opts.HomeAssistant.StatusTopic:
 		if string(m.Payload) == "online" && !m.Retained && b.reannounce.IsZero() {
 			b.reannounce = later(m.At, b.born.Add(birthGap)).Add(rand.N(birthSpread))
 		}
-		return
+	case b.echo(m), len(m.Payload) == 0:
+	case b.own.conflict() && !m.Retained:
+		b.refuseConflict(m)
+	case b.own.state != owned:
+		if len(b.held) < mostHeld {
+			b.held = append(b.held, m)
+		}
+	default:
+		b.command(m)
 	}
-	b.command(m)
 }
 
 // publishEverything tells the broker all it should hold: it may have lost it.
@@ -365,6 +464,8 @@ func (b *Bridge) publishDue(now time.Time) {
 	if b.connected && !b.clearAt.IsZero() && !now.Before(b.clearAt) {
 		b.clearNow()
 	}
+	b.claim(now)
+	b.unstoreDue(now)
 	if !b.ownAgain.IsZero() && !now.Before(b.ownAgain) {
 		b.ownAgain = time.Time{}
 		b.announceBridge()
@@ -419,6 +520,7 @@ func (b *Bridge) slow(now time.Time) {
 		}
 	}
 	b.giveUpProofs(now)
+	b.checkBroker(now)
 	if b.connected && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
 		b.thrownOut = 0
 		b.log.Info().Msg("connected to the broker")
@@ -471,6 +573,9 @@ func (b *Bridge) retain(topic, payload string) {
 	}
 	b.latest[topic] = payload
 	b.send(topic, []byte(payload))
+	if b.connected && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
+		b.broker.expect(topic, time.Now())
+	}
 }
 
 // send publishes a retained message. Without a connection it is kept back: all
@@ -504,6 +609,7 @@ func (b *Bridge) goodbye() {
 	b.publishStatus(now)
 	b.clearNow()
 	b.retain(b.topic("bridge", "availability"), "offline")
+	b.send(b.topic("bridge", "instance"), nil)
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
 	b.conn.Flush(ctx)

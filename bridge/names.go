@@ -126,6 +126,7 @@ var names = map[string][4]string{
 	"Login":                                     {"Anmeldung", "Inloggning", "Inloggen", "Innlogging"},
 	"Login ends":                                {"Anmeldung endet", "Inloggning upphör", "Inlog eindigt", "Innlogging utløper"},
 	"Store":                                     {"Speicher", "Lagring", "Opslag", "Lagring"},
+	"Broker":                                    {"Broker", "Broker", "Broker", "Broker"},
 	"Calls today":                               {"Aufrufe heute", "Anrop idag", "Aanroepen vandaag", "Kall i dag"},
 	"Calls left":                                {"Aufrufe übrig", "Anrop kvar", "Aanroepen over", "Kall igjen"},
 	"Quota resets":                              {"Kontingent erneuert", "Kvot återställs", "Quotum vernieuwd", "Kvote fornyes"},

@@ -26,6 +26,8 @@ type Options struct {
 	Log zerolog.Logger
 	// Secret is told what must never be logged, such as a car's VIN.
 	Secret func(string)
+	// Host names this machine for whoever finds two bridges on one base topic.
+	Host string
 	// Version names the program in discovery.
 	Version string
 }

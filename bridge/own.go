@@ -15,7 +15,7 @@ import (
 // ownCommand takes a message to the bridge itself: a login over MQTT.
 func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
 	now := m.At
-	b.send(m.Topic, nil) // as with every command: whoever published it may have had it stored
+	b.unstore(m.Topic, now)
 	o := &order{entity: entity}
 	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	if entity != "login_start" && entity != "login" {
@@ -86,7 +86,14 @@ func (b *Bridge) settleOwn(o *order, status string, no *refusal) {
 		}
 	}
 	b.retain(b.topic("bridge", o.entity, "status"), encode(o.status))
+	yes, unlogged := b.refusals.tell("bridge "+o.entity+" "+deref(o.status.Reason), o.status.UpdatedAt)
+	if status == refused && !yes {
+		return
+	}
 	line := b.log.Info().Str("entity", o.entity)
+	if unlogged > 0 {
+		line = line.Int("unlogged", unlogged)
+	}
 	if no != nil {
 		line = line.Str("hint", no.advice)
 	}

@@ -23,8 +23,8 @@ var pictureFields = map[string][]string{
 	interior: {"images.internalImageUrl", "images.interiorImageUrl"},
 }
 
-// image is what is known of a fetched picture; its bytes are in the store.
-type image struct {
+// imageInfo is what is known of a fetched picture; its bytes are in the store.
+type imageInfo struct {
 	URL  string    `json:"url"`
 	Type string    `json:"type"`
 	At   time.Time `json:"at"`
@@ -34,7 +34,7 @@ type image struct {
 type picture struct {
 	car   *car
 	kind  string
-	image image
+	image imageInfo
 	data  []byte
 	err   error
 }
@@ -62,7 +62,7 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 		c.fetching[kind] = true
 		client := c.account.clients[0]
 		b.background(func() {
-			p := picture{car: c, kind: kind, image: image{URL: address, At: now}}
+			p := picture{car: c, kind: kind, image: imageInfo{URL: address, At: now}}
 			p.data, p.image.Type, p.err = client.Image(b.reading, address)
 			deliver(b, b.pictures, p)
 		})

@@ -94,6 +94,9 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	a.cars = append(a.cars, c)
 	b.bySlug[c.slug] = c
 	a.plan.Add(vin, a.reads, now)
+	if b.conn != nil && b.opts.HomeAssistant.Discovery {
+		b.conn.Subscribe(b.device(c))
+	}
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
 		c.online, c.alive = "online", c.LastGood

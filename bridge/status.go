@@ -43,6 +43,7 @@ var bridgeEntities = []bridgeEntity{
 	{id: "login", platform: "text", name: "Login", category: configured, icon: "mdi:form-textbox-password"},
 	{id: "grant_expires", platform: sensor, name: "Login ends", class: "timestamp", category: diagnostic, icon: "mdi:calendar-clock", attributes: true},
 	{id: "store_problem", platform: binarySensor, name: "Store", class: problem, category: diagnostic, icon: "mdi:harddisk"},
+	{id: "broker_problem", platform: binarySensor, name: "Broker", class: problem, category: diagnostic, icon: "mdi:server-network", attributes: true},
 	{id: "calls_today", platform: sensor, name: "Calls today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
 	{id: "calls_left", platform: sensor, name: "Calls left", stateClass: measurement, category: diagnostic, icon: "mdi:gauge"},
 	{id: "quota_resets", platform: sensor, name: "Quota resets", class: "timestamp", category: diagnostic},
@@ -74,13 +75,14 @@ func (b *Bridge) publishStatus(now time.Time) {
 		}
 	}
 	logins := b.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "unknown_fields": len(b.strange),
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.broker.problem()), "unknown_fields": len(b.strange),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
 	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": cloud.advice, "since": stamp(cloud.since), "denied": b.deniedForGood()}))
+	b.retain(b.topic("bridge", "broker_problem", "attributes"), encode(b.broker.attributes()))
 	b.retain(b.topic("bridge", "login_url", "attributes"), encode(logins.urlAttributes()))
 	b.retain(b.topic("bridge", "grant_expires", "attributes"), encode(logins.grantAttributes(now)))
 	counters := b.counters(now)
@@ -217,7 +219,10 @@ func (b *Bridge) announceBridge() {
 		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.told) // nothing to remove, if it is lost
 	}
 	entomb(m, b.told)
-	if payload, err := m.Payload(); err == nil && b.send(discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()), payload) && remember(m, b.told) {
-		b.opts.Store.Save(toldFile, []byte(encode(b.told)), store.Whole)
+	if payload, err := m.Payload(); err == nil && b.send(b.ownDevice(), payload) {
+		b.expectDevice(b.ownDevice())
+		if remember(m, b.told) {
+			b.opts.Store.Save(toldFile, []byte(encode(b.told)), store.Whole)
+		}
 	}
 }

@@ -10,8 +10,6 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -41,7 +39,8 @@ type Message struct {
 	Load func() ([]byte, error)
 }
 
-// Event is [Up], [Down] or [Received].
+// Event is [Up], [Down], [Received], or what was learned of the broker: [Denied],
+// [Refused], [Lacks], [Dropped].
 type Event any
 
 // Up says that the connection is made and subscribed.
@@ -50,20 +49,13 @@ type Up struct{}
 // Down says that the connection was lost, or could not be made.
 type Down struct {
 	Err error
-	// WasUp tells that it was lost, Short that it was lost as soon as it was made.
-	WasUp, Short bool
+	// WasUp tells that it was lost, Short that it was lost as soon as it was made,
+	// Sending that messages were in flight.
+	WasUp, Short, Sending bool
 }
 
-// Received is a message from the broker.
-type Received struct {
-	Topic    string
-	Payload  []byte
-	Retained bool
-	At       time.Time
-	// Late tells that the process, or the machine, slept until a moment ago: nobody
-	// knows how long the message lay in a buffer.
-	Late bool
-}
+// Denied says that the broker does not let us subscribe to a filter.
+type Denied struct{ Filter string }
 
 // Options configure a [Conn].
 type Options struct {
@@ -74,10 +66,11 @@ type Options struct {
 	TLS      *tls.Config
 	// Will is published by the broker when the connection is lost.
 	Will Message
-	// Subscribe lists the topic filters, subscribed at QoS 1.
+	// Subscribe lists the topic filters, subscribed at QoS 1. A broker may refuse
+	// them: that is told.
 	Subscribe []string
-	// Optional lists filters that the broker may refuse.
-	Optional []string
+	// MaxPayload bounds what is kept of a message that comes in; 0: 64 KiB.
+	MaxPayload int
 	// Dial opens the connection instead of the network, for tests.
 	Dial func() (net.Conn, error)
 }
@@ -90,16 +83,22 @@ type Conn struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu    sync.Mutex
-	up    bool
-	busy  bool // publishes are in flight
-	queue []Message
+	limits limits // of the broker, as far as they are known; for run only
+
+	mu      sync.Mutex
+	up      bool
+	busy    bool // publishes are in flight
+	queue   []Message
+	taken   int            // messages that left the queue so far
+	places  map[string]int // of retained topics in a long queue, counted from its first message ever
+	filters []string       // subscribed at every connection
+	newer   []string       // of them, those that this connection lacks
 }
 
 // Open starts connecting and returns at once.
 func Open(opts Options) *Conn {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Conn{opts: opts, events: make(chan Event, 256), wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	c := &Conn{filters: slices.Clone(opts.Subscribe), opts: opts, events: make(chan Event, 256), wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go c.run(ctx)
 	return c
 }
@@ -115,12 +114,72 @@ func (c *Conn) Publish(m Message) bool {
 	if !c.up {
 		return false
 	}
+	c.enqueue(m)
+	c.poke()
+	return true
+}
+
+const (
+	longQueue   = 1000 // from there on only the latest message of a retained topic is kept
+	mostInQueue = 20000
+)
+
+// enqueue adds a message. Of a retained topic, a long queue keeps the latest: in a
+// flood the status of a command must not wait behind a thousand others.
+func (c *Conn) enqueue(m Message) {
+	switch {
+	case len(c.queue) < longQueue:
+		c.places = nil
+	case !m.Retain && len(c.queue) >= mostInQueue:
+		return // an event nobody will miss: the state is retained
+	case m.Retain:
+		if c.places == nil {
+			c.places = map[string]int{}
+			for i, q := range c.queue {
+				c.place(q, i)
+			}
+		}
+		if i := c.places[m.Topic] - c.taken; c.places[m.Topic] > 0 && i >= 0 {
+			c.queue[i] = m
+			return
+		}
+		c.place(m, len(c.queue))
+	}
 	c.queue = append(c.queue, m)
+}
+
+func (c *Conn) place(m Message, at int) {
+	if m.Retain && m.Load == nil {
+		c.places[m.Topic] = c.taken + at
+	}
+}
+
+func (c *Conn) poke() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
-	return true
+}
+
+// Subscribe adds topic filters, for this connection and those to come.
+func (c *Conn) Subscribe(filters ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range filters {
+		if !slices.Contains(c.filters, f) {
+			c.filters, c.newer = append(c.filters, f), append(c.newer, f)
+		}
+	}
+	c.poke()
+}
+
+// takeFilters returns the filters that this connection lacks.
+func (c *Conn) takeFilters() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	newer := c.newer
+	c.newer = nil
+	return newer
 }
 
 // Flush waits until the broker has everything that was published, or until ctx
@@ -154,7 +213,7 @@ func (c *Conn) run(ctx context.Context) {
 	defer close(c.done)
 	for attempt := 0; ; attempt++ {
 		began := time.Now()
-		wasUp, err := c.session(ctx)
+		wasUp, inFlight, err := c.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -162,7 +221,10 @@ func (c *Conn) run(ctx context.Context) {
 		if wasUp && !short {
 			attempt = 0
 		}
-		c.emit(ctx, Down{Err: err, WasUp: wasUp, Short: wasUp && short})
+		c.emit(ctx, Down{Err: err, WasUp: wasUp, Short: wasUp && short, Sending: len(inFlight) > 0})
+		if learned := c.limits.ended(inFlight, time.Since(began)); wasUp && learned != nil {
+			c.emit(ctx, learned)
+		}
 		select {
 		case <-time.After(backoff(attempt)):
 		case <-ctx.Done():
@@ -185,61 +247,46 @@ func (c *Conn) emit(ctx context.Context, e Event) {
 }
 
 // session lives as long as one connection. It returns whether the connection
-// was made, and why it ended.
-func (c *Conn) session(ctx context.Context) (bool, error) {
+// was made, what was in flight at its end, and why it ended.
+func (c *Conn) session(ctx context.Context) (wasUp bool, inFlight []flight, err error) {
 	sctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	lost := make(chan error, 1)
-	in := &inbox{emit: func(e Event) { c.emit(sctx, e) }}
-	in.watch.look(time.Now())
+	in := newInbox(c.opts.MaxPayload)
 	client := paho.NewClient(c.clientOptions(in, lost))
+	defer cancel()
 	if err := await(ctx, client.Connect(), connectTimeout+writeTimeout); err != nil {
 		client.Disconnect(0)
-		return false, err
+		err = diagnose(c.opts, err)
+		c.limits.turnedAway(err)
+		return false, nil, err
 	}
 	defer client.Disconnect(250)
-	if err := c.subscribe(ctx, client); err != nil {
-		return false, err
+	if learned := c.limits.letIn(); learned != nil {
+		c.emit(ctx, learned)
+	}
+	s := &session{Conn: c, client: client, watch: &in.watch, lost: lost}
+	c.mu.Lock()
+	filters := slices.Clone(c.filters)
+	c.newer = nil
+	c.mu.Unlock()
+	if err := s.subscribe(ctx, filters); err != nil {
+		return false, nil, err
 	}
 	c.setUp(true)
 	defer c.setUp(false)
+	c.emit(ctx, Up{})
 	in.open()
-	return true, c.deliver(ctx, client, &in.watch, lost)
-}
-
-// inbox holds back what a broker delivers before [Up] is told, as it may with
-// retained messages: an answer to them would find no connection.
-type inbox struct {
-	emit  func(Event)
-	watch sleepWatch
-	mu    sync.Mutex
-	up    bool
-	held  []Event
-}
-
-func (i *inbox) take(e Received) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if !i.up {
-		i.held = append(i.held, e)
-		return
-	}
-	i.emit(e)
-}
-
-func (i *inbox) open() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.emit(Up{})
-	for _, e := range i.held {
-		i.emit(e)
-	}
-	i.up, i.held = true, nil
+	var pump sync.WaitGroup
+	pump.Go(func() { in.run(sctx, func(e Event) { c.emit(sctx, e) }) })
+	defer pump.Wait()
+	defer cancel()
+	err = s.deliver(ctx)
+	return true, s.flying, err
 }
 
 func (c *Conn) setUp(up bool) {
 	c.mu.Lock()
-	c.up, c.queue, c.busy = up, nil, false
+	c.up, c.queue, c.places, c.busy, c.taken = up, nil, nil, false, 1
 	c.mu.Unlock()
 }
 
@@ -255,11 +302,11 @@ func (c *Conn) clientOptions(in *inbox, lost chan<- error) *paho.ClientOptions {
 		SetOrderMatters(true). // lock and unlock must not swap; the callback only enqueues
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
 			now := time.Now()
-			in.take(Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: now, Late: in.watch.look(now)})
+			in.put(Received{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), At: now, Late: in.watch.look(now)})
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
 	if c.opts.Will.Topic != "" {
-		o.SetBinaryWill(c.opts.Will.Topic, c.opts.Will.Payload, 1, c.opts.Will.Retain)
+		o.SetBinaryWill(c.opts.Will.Topic, c.opts.Will.Payload, c.limits.qos(), c.opts.Will.Retain && !c.limits.noRetain)
 	}
 	if c.opts.TLS != nil {
 		o.SetTLSConfig(c.opts.TLS)
@@ -283,102 +330,17 @@ func withPort(address string) string {
 	return u.String()
 }
 
-func (c *Conn) subscribe(ctx context.Context, client paho.Client) error {
-	filters := map[string]byte{}
-	for _, f := range slices.Concat(c.opts.Subscribe, c.opts.Optional) {
-		filters[f] = 1
-	}
-	if len(filters) == 0 {
-		return nil
-	}
-	token := client.SubscribeMultiple(filters, nil)
-	if err := await(ctx, token, connectTimeout); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
-	}
-	if sub, ok := token.(*paho.SubscribeToken); ok {
-		for filter, granted := range sub.Result() {
-			if granted > 2 && !slices.Contains(c.opts.Optional, filter) {
-				return fmt.Errorf("the broker does not let us subscribe to %s", filter)
-			}
-		}
-	}
-	return nil
-}
-
-var errTimeout = errors.New("the broker did not answer in time")
-
-func await(ctx context.Context, token paho.Token, limit time.Duration) error {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-token.Done():
-		return token.Error()
-	case <-timer.C:
-		return errTimeout
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// deliver sends the queue until the connection is lost or ctx ends.
-func (c *Conn) deliver(ctx context.Context, client paho.Client, watch *sleepWatch, lost <-chan error) error {
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	var flying []paho.Token
-	for {
-		watch.look(time.Now())
-		batch := c.take(len(flying) > 0)
-		for _, m := range batch {
-			if len(flying) == window {
-				if err := await(ctx, flying[0], connectTimeout); err != nil {
-					return err
-				}
-				flying = flying[1:]
-			}
-			if token := send(client, m); token != nil {
-				flying = append(flying, token)
-			}
-		}
-		if len(batch) > 0 {
-			continue
-		}
-		var acked <-chan struct{}
-		if len(flying) > 0 {
-			acked = flying[0].Done()
-		}
-		select {
-		case <-acked:
-			if err := flying[0].Error(); err != nil {
-				return err
-			}
-			flying = flying[1:]
-		case <-c.wake:
-		case <-look.C:
-		case err := <-lost:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// take returns the queue and empties it.
-func (c *Conn) take(flying bool) []Message {
+// take returns the next messages, and notes whether any are in flight.
+func (c *Conn) take(most int, flying bool) []Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	batch := c.queue
-	c.queue = nil
-	c.busy = flying || len(batch) > 0
-	return batch
-}
-
-func send(client paho.Client, m Message) paho.Token {
-	payload := m.Payload
-	if m.Load != nil {
-		var err error
-		if payload, err = m.Load(); err != nil {
-			return nil // whoever loads reports it
-		}
+	n := max(0, min(most, len(c.queue)))
+	batch := c.queue[:n:n]
+	c.queue = c.queue[n:]
+	c.taken += n
+	if len(c.queue) == 0 {
+		c.queue = nil
 	}
-	return client.Publish(m.Topic, 1, m.Retain, payload)
+	c.busy = flying || n > 0
+	return batch
 }

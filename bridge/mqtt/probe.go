@@ -66,7 +66,7 @@ func probeClient(ctx context.Context, opts Options, take func(paho.Message)) (pa
 		if t, ok := token.(*paho.ConnectToken); ok && (t.ReturnCode() == 4 || t.ReturnCode() == 5) {
 			return nil, ErrRefused
 		}
-		return nil, err
+		return nil, diagnose(opts, err)
 	}
 	return client, nil
 }

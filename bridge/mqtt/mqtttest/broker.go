@@ -24,6 +24,14 @@ type Broker struct {
 	// Eager has retained messages sent before the subscription is acknowledged,
 	// as MQTT allows. Set it before the first connection.
 	Eager bool
+	// MaxPacket ends the connection over a larger payload, as brokers do; 0: never.
+	MaxPacket int
+	// NoRetain and NoQoS end it over a retained message, and over one of QoS 1, also
+	// over such a will.
+	NoRetain, NoQoS bool
+	// MayWrite and MaySubscribe say no as a broker's access rules do: what must not be
+	// written is acknowledged and dropped. Nil: everything is allowed.
+	MayWrite, MaySubscribe func(topic string) bool
 
 	mu       sync.Mutex
 	up       bool
@@ -105,6 +113,17 @@ func (b *Broker) Log() []Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]Message(nil), b.log...)
+}
+
+// Last returns the last payload that a client published on a topic, retained or
+// not; empty: none.
+func (b *Broker) Last(topic string) (last string) {
+	for _, m := range b.Log() {
+		if m.Topic == topic {
+			last = m.Payload
+		}
+	}
+	return last
 }
 
 // Reset empties the log.
@@ -200,16 +219,24 @@ func (b *Broker) serve(s *session) {
 		}
 		switch p := packet.(type) {
 		case *packets.ConnectPacket:
+			if p.WillFlag && (b.NoRetain && p.WillRetain || b.NoQoS && p.WillQos > 0) {
+				return
+			}
 			b.connect(s, p)
 		case *packets.SubscribePacket:
 			b.subscribe(s, p)
 		case *packets.PublishPacket:
+			if b.MaxPacket > 0 && len(p.Payload) > b.MaxPacket || b.NoRetain && p.Retain || b.NoQoS && p.Qos > 0 {
+				return
+			}
 			if p.Qos == 1 {
 				ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 				ack.MessageID = p.MessageID
 				s.send(ack)
 			}
-			b.publish(Message{p.TopicName, string(p.Payload), p.Retain}, true)
+			if b.MayWrite == nil || b.MayWrite(p.TopicName) {
+				b.publish(Message{p.TopicName, string(p.Payload), p.Retain}, true)
+			}
 		case *packets.PingreqPacket:
 			s.send(packets.NewControlPacket(packets.Pingresp))
 		case *packets.DisconnectPacket:
@@ -235,13 +262,19 @@ func (b *Broker) connect(s *session, p *packets.ConnectPacket) {
 func (b *Broker) subscribe(s *session, p *packets.SubscribePacket) {
 	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 	ack.MessageID = p.MessageID
-	ack.ReturnCodes = p.Qoss
 	b.mu.Lock() // first the filters: who has the answer may rely on them
-	s.filters = append(s.filters, p.Topics...)
 	var replay []Message
-	for _, m := range b.retained {
-		if s.wants(m.Topic) {
-			replay = append(replay, m)
+	for i, filter := range p.Topics {
+		if b.MaySubscribe != nil && !b.MaySubscribe(filter) {
+			ack.ReturnCodes = append(ack.ReturnCodes, 0x80)
+			continue
+		}
+		ack.ReturnCodes = append(ack.ReturnCodes, p.Qoss[i])
+		s.filters = append(s.filters, filter)
+		for _, m := range b.retained {
+			if Match(filter, m.Topic) {
+				replay = append(replay, m)
+			}
 		}
 	}
 	b.mu.Unlock()
