@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	secondLook  = 5 * time.Second // between two refusals of a refresh token
-	firstWait   = time.Second     // after a refresh that failed
+	secondLook  = time.Minute      // between the first two refusals of a refresh token
+	laterLooks  = time.Hour        // and between those that follow
+	unkeptWait  = 10 * time.Second // after the store could not be written
+	firstWait   = time.Second      // after a refresh that failed
 	longestWait = 5 * time.Minute
 	forcedGap   = 5 * time.Minute // between two refreshes because of a 401 to a token that was never taken
 	spareLife   = 30 * time.Second
@@ -43,8 +46,10 @@ type ChainOptions struct {
 // Chain is the login of an account: a chain of refresh tokens, each good for one
 // refresh, whose answer holds the next. It implements [volvo.TokenSource].
 //
-// One goroutine refreshes, in Run. A new token is on the disk before it is used.
-// Only Volvo's repeated refusal ends a chain.
+// One goroutine refreshes, in Run. Before each request to Volvo a mark is on the
+// disk, and a new token before it is used. A refused token is never thrown away: it
+// is tried again after a minute, then hourly and at each start, while a person is
+// asked to log in.
 type Chain struct {
 	opts ChainOptions
 	wake chan struct{}
@@ -74,6 +79,8 @@ type Chain struct {
 	begun     int // logins
 	tell      func(Happening)
 	notes     []string
+	looked    bool // the token before was tried in this process
+	unkept    bool // the newest token is not on the disk
 }
 
 // Happening is what a chain tells the loop.
@@ -94,6 +101,7 @@ const (
 	Renewed       HappeningKind = iota // there is a new access token
 	Faulted                            // a refresh failed
 	LoginRequired                      // Volvo ended the login
+	StillRefused                       // and says so again
 	LoggedIn                           // a person logged in
 	Addressed                          // there is a new address to log in at
 	GrantEnds                          // Volvo will end the login soon
@@ -116,8 +124,12 @@ func OpenChain(opts ChainOptions) (*Chain, error) {
 	if left := max(c.token.Issued.Add(c.token.Life).Sub(now), -time.Hour); c.known && !c.token.Issued.After(now.Add(time.Minute)) {
 		c.expires, c.renewAt = now.Add(left), now.Add(left-jittered(c.token.Life))
 	} // else the clock is behind the token: nobody knows how old it is
-	if !c.token.Started.IsZero() {
+	if !c.token.Started.IsZero() || c.turnedDown() {
 		c.renewAt = now // a crash: inside Volvo's grace period the old token still works
+	}
+	// A process that is started again and again asks no more often for it.
+	if next := c.token.Tried.Add(secondLook); c.turnedDown() && next.After(now) && next.Sub(now) <= secondLook {
+		c.retryAt = next
 	}
 	return c, nil
 }
@@ -180,25 +192,28 @@ func (c *Chain) poke() {
 func (c *Chain) due(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.alive() && !now.Before(c.retryAt) && (c.rejected || !now.Before(c.renewAt))
+	return c.known && !now.Before(c.retryAt) && (c.rejected || c.turnedDown() || !now.Before(c.renewAt))
 }
 
 // rest is how long there is nothing to do.
 func (c *Chain) rest(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.alive() {
+	if !c.known {
 		return chainTick
 	}
 	at := c.renewAt
-	if c.rejected {
+	if c.rejected || c.turnedDown() {
 		at = now
 	}
 	return min(chainTick, max(at.Sub(now), c.retryAt.Sub(now), 0))
 }
 
-// alive: there is a login that Volvo has not ended.
-func (c *Chain) alive() bool { return c.known && c.token.Rejected.IsZero() }
+// turnedDown: Volvo did not accept the refresh token when it was last asked.
+func (c *Chain) turnedDown() bool { return !c.token.Rejected.IsZero() }
+
+// alive: there is a login that Volvo accepts.
+func (c *Chain) alive() bool { return c.known && !c.turnedDown() }
 
 // usable: the access token is good for a call. A command's must last longer, if
 // there are such tokens at all.
@@ -207,10 +222,10 @@ func (c *Chain) usable(now time.Time, command bool) bool {
 	if command {
 		spare = min(spareLife, c.token.Life/2)
 	}
-	if c.fault != nil {
+	if c.fault != nil || c.turnedDown() {
 		spare = 0 // better than none
 	}
-	return c.alive() && !c.rejected && now.Before(c.expires.Add(-spare))
+	return c.known && !c.rejected && now.Before(c.expires.Add(-spare))
 }
 
 // Token implements [volvo.TokenSource]. It waits for a refresh that is needed.
@@ -223,7 +238,7 @@ func (c *Chain) Token(ctx context.Context, _ volvo.API, command bool) (string, e
 			c.retryAt = now // what failed a while ago may work by now
 		}
 		err := c.hopeless(now)
-		if err == nil && !usable && c.renewAt.After(now) {
+		if err == nil && !usable && c.renewAt.After(now) && !c.turnedDown() {
 			c.renewAt = now
 		}
 		c.mu.Unlock()
@@ -275,7 +290,7 @@ func (c *Chain) whyLogin() string {
 	if !c.known {
 		return "nobody has logged in yet"
 	}
-	return "Volvo ended the login, as told at " + c.token.Rejected.UTC().Format(time.DateTime) + " UTC"
+	return "Volvo ended the login, as told at " + c.token.Rejected.UTC().Format(time.DateTime) + " UTC; it is still tried now and then"
 }
 
 // Accept implements [volvo.TokenSource].
@@ -308,11 +323,23 @@ func (c *Chain) Reject(api volvo.API, access string) error {
 
 // renew does one refresh and takes its end.
 func (c *Chain) renew(ctx context.Context) {
-	used := c.mark()
+	whole := context.WithoutCancel(ctx) // never cancelled: Volvo may have replaced the token already
+	used, err := c.mark()
 	started := time.Now()
-	token, refresh, err := c.ask(ctx, used)
+	var token volvo.Token
+	with := used.Refresh
 	if err == nil {
-		c.install(successor(token, refresh, used, started), used.Refresh, started)
+		token, err = c.opts.OAuth.Refresh(whole, with)
+	}
+	if c.lastChance(used, err) {
+		c.looked = true
+		if used, err = c.mark(); err == nil { // its own mark: it is a request of its own
+			with = used.Previous
+			token, err = c.opts.OAuth.Refresh(whole, with)
+		}
+	}
+	if err == nil {
+		c.install(successor(token, with, used, started), used.Refresh, started)
 		c.endRound(Happening{Kind: Renewed})
 		return
 	}
@@ -320,13 +347,9 @@ func (c *Chain) renew(ctx context.Context) {
 	if !ok {
 		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "refresh the login"}
 	}
-	if fault.Kind == volvo.ErrGrant && ctx.Err() == nil {
-		dead := used
-		dead.Rejected, dead.Started = time.Now().UTC(), time.Time{}
-		if c.install(dead, used.Refresh, started) {
-			c.endRound(Happening{Kind: LoginRequired})
-			return
-		}
+	if fault.Kind == volvo.ErrGrant {
+		c.refuse(used)
+		return
 	}
 	if !c.backOff(fault, used.Refresh) {
 		return // a person logged in meanwhile: this was about the login before
@@ -334,40 +357,52 @@ func (c *Chain) renew(ctx context.Context) {
 	c.endRound(Happening{Kind: Faulted})
 }
 
-// mark writes down that a refresh begins: after a crash it is known that Volvo
-// may have replaced the token.
-func (c *Chain) mark() store.Token {
+// lastChance tells whether to ask with the token before: once, when the current one
+// was refused for the second time. An answer of Volvo may have got lost.
+func (c *Chain) lastChance(t store.Token, err error) bool {
+	return errors.Is(err, volvo.ErrGrant) && !t.Rejected.IsZero() && t.Previous != "" && !c.looked
+}
+
+// refuse notes that Volvo did not accept the token. It is kept, and tried again.
+func (c *Chain) refuse(t store.Token) {
+	now := time.Now()
+	first := t.Rejected.IsZero()
+	if first {
+		t.Rejected = now.UTC()
+	}
+	t.Tried, t.Started = now.UTC(), time.Time{}
+	wait := laterLooks
+	if first {
+		wait = secondLook
+	}
+	taken := c.replace(t, t.Refresh, func() {
+		c.rejected, c.fault, c.failures = false, nil, 0
+		c.retryAt = now.Add(wait + rand.N(wait/8))
+	})
+	if !taken {
+		return // a person logged in meanwhile
+	}
+	if first {
+		c.endRound(Happening{Kind: LoginRequired})
+	} else {
+		c.endRound(Happening{Kind: StillRefused})
+	}
+}
+
+// mark writes down that a refresh begins: after a crash it is known that Volvo may
+// have replaced the token. Without the mark on the disk nothing is asked.
+func (c *Chain) mark() (store.Token, error) {
 	c.mu.Lock()
 	t := c.token
 	c.mu.Unlock()
-	if !t.Started.IsZero() {
-		return t
-	}
 	t.Started = time.Now().UTC()
 	c.replace(t, t.Refresh, nil)
-	return t
-}
-
-// ask gets a new token for the current one. Refused, it asks again a little
-// later, and then once with the token before: an answer may have been lost. A
-// refresh is never cancelled, since Volvo may have replaced the token already.
-func (c *Chain) ask(ctx context.Context, t store.Token) (got volvo.Token, used string, err error) {
-	whole := context.WithoutCancel(ctx)
-	got, err = c.opts.OAuth.Refresh(whole, t.Refresh)
-	if !errors.Is(err, volvo.ErrGrant) {
-		return got, t.Refresh, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unkept {
+		return c.token, &volvo.Error{Kind: volvo.ErrNotKept, Op: "refresh the login", NotSent: true}
 	}
-	select {
-	case <-time.After(secondLook):
-	case <-ctx.Done():
-		return got, t.Refresh, err // no verdict: the next start looks again
-	}
-	got, err = c.opts.OAuth.Refresh(whole, t.Refresh)
-	if !errors.Is(err, volvo.ErrGrant) || t.Previous == "" {
-		return got, t.Refresh, err
-	}
-	got, err = c.opts.OAuth.Refresh(whole, t.Previous)
-	return got, t.Previous, err
+	return c.token, nil
 }
 
 // successor is what the store keeps after a refresh with the token used.
@@ -380,13 +415,13 @@ func successor(token volvo.Token, used string, old store.Token, started time.Tim
 	if token.Scopes != nil {
 		t.Scopes = token.Scopes
 	}
-	t.Refreshed, t.Started, t.Rejected = started.UTC(), time.Time{}, time.Time{}
+	t.Refreshed, t.Started, t.Rejected, t.Tried = started.UTC(), time.Time{}, time.Time{}, time.Time{}
 	return t
 }
 
 // install writes a token to the disk and then has it used, unless a login took
-// the place of the one that it follows. A disk that fails stops nothing: the store
-// tries again.
+// the place of the one that it follows. A new token that can't be written is used
+// all the same: the one on the disk is worth nothing any more. The store tries again.
 func (c *Chain) install(t store.Token, follows string, started time.Time) bool {
 	return c.replace(t, follows, func() {
 		c.rejected, c.fault, c.failures, c.retryAt = false, nil, 0, time.Time{}
@@ -406,10 +441,10 @@ func (c *Chain) replace(t store.Token, follows string, then func()) bool {
 		return false
 	}
 	c.keepSecret(t)
-	_ = c.opts.Store.SaveToken(c.opts.File, t) // told by store_problem
+	err := c.opts.Store.SaveToken(c.opts.File, t)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.token, c.known = t, true
+	c.token, c.known, c.unkept = t, true, err != nil
 	if then != nil {
 		then()
 	}
@@ -424,14 +459,36 @@ func (c *Chain) backOff(fault *volvo.Error, used string) bool {
 		return false
 	}
 	wait := min(longestWait, firstWait<<min(c.failures, 16))
-	if fault.Kind == volvo.ErrClient {
+	switch fault.Kind {
+	case volvo.ErrClient:
 		wait = longestWait // Volvo blocks applications that ask wrongly too often
+	case volvo.ErrNotKept:
+		wait = unkeptWait
 	}
 	c.failures++
 	wait = max(firstWait, wait/2+rand.N(wait/2+1), min(fault.Wait, longestWait))
 	c.failed = time.Now()
 	c.fault, c.retryAt = fault, c.failed.Add(wait)
 	return true
+}
+
+// Keep writes the newest token if it is not on the disk yet, as at a stop.
+func (c *Chain) Keep() error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.mu.Lock()
+	t, unkept := c.token, c.unkept
+	c.mu.Unlock()
+	if !unkept {
+		return nil
+	}
+	if err := c.opts.Store.SaveToken(c.opts.File, t); err != nil {
+		return fmt.Errorf("the newest login can't be kept, so it is lost: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unkept = false
+	return nil
 }
 
 // endRound releases those who wait for a token.

@@ -369,8 +369,8 @@ func TestVerdicts(t *testing.T) {
 				}
 				asked := tr.asked()
 				time.Sleep(12 * time.Minute)
-				if c.login && tr.asked() != asked {
-					t.Errorf("%d requests after the verdict", tr.asked()-asked)
+				if more := tr.asked() - asked; c.login && more != 2 { // a second look, and one with the token before
+					t.Errorf("%d requests after the first refusal", more)
 				}
 				if kept, _, _, _ := r.tokens.LoadToken(""); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
@@ -379,6 +379,10 @@ func TestVerdicts(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				if r.chain.Usable(time.Now()) == c.login {
 					t.Errorf("afterwards usable: %v", !c.login)
+				}
+				time.Sleep(65 * time.Minute) // nothing was thrown away
+				if !r.chain.Usable(time.Now()) || r.chain.State(time.Now()).Login {
+					t.Error("an hour later not usable")
 				}
 			})
 		})
@@ -455,10 +459,82 @@ func TestPreviousTokenSavesALogin(t *testing.T) {
 		r.tokens.token.Issued = time.Time{}
 		r.start()
 		defer func() { r.stop() }()
-		time.Sleep(10 * time.Second)
+		time.Sleep(2 * time.Minute)
 		if !r.chain.Usable(time.Now()) {
 			t.Errorf("%+v", r.chain.State(time.Now()))
 		}
+	})
+}
+
+// TestRefusedTokenIsTriedAgain: Volvo's refusals end no login that works again
+// later; and nobody asks so often that Volvo blocks the application.
+func TestRefusedTokenIsTriedAgain(t *testing.T) {
+	refusal := status(400, "application/json", `{"error":"invalid_grant"}`)
+	for _, lasts := range []time.Duration{10 * time.Second, 90 * time.Second, 5 * time.Hour, 40 * time.Hour} {
+		t.Run(lasts.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1})}
+				r := newLoginRig(t, tr)
+				r.start()
+				defer func() { r.stop() }()
+				r.logIn()
+				tr.become(refusal)
+				for tr.asked() == 0 {
+					time.Sleep(time.Second)
+				}
+				if s := r.chain.State(time.Now()); !s.Login {
+					t.Errorf("at the first refusal: %+v", s)
+				}
+				time.Sleep(lasts)
+				tr.become(nil)
+				asked := tr.asked()
+				if most := 3 + int(lasts/time.Hour); asked > most {
+					t.Errorf("%d requests in %v", asked, lasts)
+				}
+				time.Sleep(70 * time.Minute)
+				if s := r.chain.State(time.Now()); s.Login || !r.chain.Usable(time.Now()) {
+					t.Errorf("%+v", s)
+				}
+				if r.count(bridge.LoginRequired) != 1 {
+					t.Errorf("told %d times", r.count(bridge.LoginRequired))
+				}
+			})
+		})
+	}
+}
+
+// TestRefusedTokenAtEachStart: a start tries it at once, a crash loop not more often
+// than once a minute.
+func TestRefusedTokenAtEachStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1})}
+		r := newLoginRig(t, tr)
+		r.start()
+		r.logIn()
+		tr.become(status(400, "application/json", `{"error":"invalid_grant"}`))
+		time.Sleep(10 * time.Minute)
+		asked := tr.asked()
+		r.stop()
+		r.start()
+		time.Sleep(time.Second)
+		if tr.asked() == asked {
+			t.Error("a start did not try")
+		}
+		asked = tr.asked()
+		for range 60 {
+			r.stop()
+			r.start()
+			time.Sleep(5 * time.Second)
+		}
+		if n := tr.asked() - asked; n > 12 {
+			t.Errorf("%d requests in a crash loop of 5 minutes", n)
+		}
+		tr.become(nil)
+		time.Sleep(70 * time.Minute)
+		if !r.chain.Usable(time.Now()) {
+			t.Error("not usable afterwards")
+		}
+		r.stop()
 	})
 }
 
@@ -638,7 +714,8 @@ func TestUnpublishedScope(t *testing.T) {
 	})
 }
 
-// TestDiskFull: the bridge goes on from memory.
+// TestDiskFull: without the mark on the disk Volvo is not asked, since a crash would
+// lose the login; it goes on when there is space.
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := simulator.New(simulator.Options{PerMinute: -1})
@@ -646,12 +723,64 @@ func TestDiskFull(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		r.logIn()
-		r.tokens.mu.Lock()
-		r.tokens.fail = errors.New("no space left on device")
-		r.tokens.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		full := func(err error) {
+			r.tokens.mu.Lock()
+			defer r.tokens.mu.Unlock()
+			r.tokens.fail = err
+		}
+		full(errors.New("no space left on device"))
+		asked := cloud.TokenRequests()
 		time.Sleep(time.Hour)
-		if !r.chain.Usable(time.Now()) || cloud.TokenRequests() < 10 {
-			t.Errorf("%d requests, %+v", cloud.TokenRequests(), r.chain.State(time.Now()))
+		if n := cloud.TokenRequests() - asked; n != 0 {
+			t.Errorf("%d requests without a mark", n)
+		}
+		if s := r.chain.State(time.Now()); s.Login || s.Fault == nil || !errors.Is(s.Fault, volvo.ErrNotKept) || !strings.Contains(s.Fault.Advice(), "disk") {
+			t.Errorf("%+v", s)
+		}
+		full(nil)
+		time.Sleep(time.Minute)
+		if s := r.chain.State(time.Now()); !s.Usable || s.Login {
+			t.Errorf("with space again: %+v", s)
+		}
+		if err := r.chain.Keep(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNewestTokenNotKept: a new token that can't be written is used, and the stop
+// says that it is lost.
+func TestNewestTokenNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := &trouble{cloud: simulator.New(simulator.Options{PerMinute: -1})}
+		r := newLoginRig(t, tr)
+		r.start()
+		defer func() { r.stop() }()
+		r.logIn()
+		fail := func(err error) {
+			r.tokens.mu.Lock()
+			defer r.tokens.mu.Unlock()
+			r.tokens.fail = err
+		}
+		tr.become(func(w http.ResponseWriter, req *http.Request) { // the disk fills up between the mark and the answer
+			fail(errors.New("no space left on device"))
+			tr.cloud.ServeHTTP(w, req)
+		})
+		for tr.asked() == 0 {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		if s := r.chain.State(time.Now()); !s.Usable {
+			t.Errorf("%+v", s)
+		}
+		if err := r.chain.Keep(); err == nil || !strings.Contains(err.Error(), "lost") {
+			t.Errorf("a stop says %v", err)
+		}
+		kept := r.tokens.token.Refresh
+		fail(nil)
+		if err := r.chain.Keep(); err != nil || r.tokens.token.Refresh == kept {
+			t.Errorf("with space: %v", err)
 		}
 	})
 }

@@ -573,14 +573,14 @@ func (b *Bridge) retain(topic, payload string) {
 	}
 	b.latest[topic] = payload
 	b.send(topic, []byte(payload))
-	if b.connected && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
-		b.broker.expect(topic, time.Now())
-	}
 }
 
 // send publishes a retained message. Without a connection it is kept back: all
 // is published again when there is one.
 func (b *Bridge) send(topic string, payload []byte) bool {
+	if b.connected && len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
+		b.broker.expect(topic, time.Now())
+	}
 	return b.connected && b.conn.Publish(mqtt.Message{Topic: topic, Payload: payload, Retain: true})
 }
 

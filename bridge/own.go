@@ -179,7 +179,7 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 
 // happenings are the texts of the log.
 var happenings = map[HappeningKind]string{
-	Renewed: "the access token was refreshed", Faulted: "the access token could not be refreshed", LoginRequired: "Volvo ended the login",
+	Renewed: "the access token was refreshed", Faulted: "the access token could not be refreshed", LoginRequired: "Volvo ended the login", StillRefused: "Volvo still does not accept the login",
 	LoggedIn: "logged in", Addressed: "a new address to log in at was made", GrantEnds: "the login ends soon",
 }
 

@@ -27,6 +27,7 @@ var (
 	ErrBadRequest     = errors.New("bad request")
 	ErrOutage         = errors.New("outage")
 	ErrUnreachable    = errors.New("unreachable")
+	ErrNotKept        = errors.New("the login can't be kept")
 )
 
 var errNoInvokeStatus = errors.New("the answer has no invokeStatus")
@@ -101,6 +102,7 @@ var advice = map[error]string{
 	ErrCarUnavailable: "The car is in use or asleep; try again when it is parked, or after it was used.",
 	ErrBadRequest:     "Volvo did not understand the request; please report it.",
 	ErrOutage:         "Volvo's cloud has a problem; nothing to do but wait.",
+	ErrNotKept:        "The disk of the store can't be written, so the login is not refreshed: a stop would lose it. Free some space, or mount the disk writable; it goes on by itself.",
 	ErrUnreachable:    "Volvo's cloud can't be reached; check the network, DNS and the clock of this machine.",
 }
 

@@ -3,8 +3,8 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 )
@@ -13,6 +13,8 @@ const (
 	journalName = "commands.jsonl"
 	keepEntries = 200
 	maxLines    = 10 * keepEntries // then the file is written anew
+	roomAhead   = 256 << 10        // of the file, reserved for lines to come: a full disk stops no command
+	roomLeft    = 64 << 10         // then more is reserved
 )
 
 // Entry is one step in the life of a command. A later entry with the same
@@ -23,10 +25,14 @@ type Entry struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// journal is appended to and fsynced before a POST leaves.
+// journal is written to and synced before a POST leaves. Behind its lines stand
+// spaces, so that a new line takes the place of some: the file does not grow, which
+// also spares the disk the work of noting its new length.
 type journal struct {
 	mu      sync.Mutex
 	file    *os.File
+	end     int64   // of the last line
+	size    int64   // of the file
 	entries []Entry // oldest first, one a command
 	seq     int64
 	lines   int  // in the file
@@ -87,13 +93,9 @@ func (j *journal) repair(s *Store) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.dirty {
-		var b bytes.Buffer
-		for _, e := range j.entries {
-			line, _ := json.Marshal(e) // Data was JSON when it came in
-			b.Write(append(line, '\n'))
-		}
-		if err := s.replace(journalName, write{b.Bytes(), Durable}); err != nil {
-			return err
+		content := j.content()
+		if err := s.replace(journalName, write{append(content, blank(roomAhead)...), Durable}); err != nil {
+			return errors.Join(err, j.openFile(s))
 		}
 		if j.file != nil {
 			j.file.Close()
@@ -101,12 +103,80 @@ func (j *journal) repair(s *Store) error {
 		}
 		j.dirty, j.torn, j.lines = false, false, len(j.entries)
 	}
+	return j.openFile(s)
+}
+
+// open_ opens the file and finds the end of its lines.
+func (j *journal) openFile(s *Store) error {
 	if j.file != nil {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, journalName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	j.file = f
-	return err
+	data := bytes.TrimRight(s.Load(journalName), " \n")
+	f, err := s.root.OpenFile(journalName, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	j.file, j.end = f, int64(len(data))
+	if j.end > 0 {
+		j.end++
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	j.size = info.Size()
+	j.reserve()
+	return nil
+}
+
+// content is what the file should hold.
+func (j *journal) content() []byte {
+	var b bytes.Buffer
+	for _, e := range j.entries {
+		line, _ := json.Marshal(e) // Data was JSON when it came in
+		b.Write(append(line, '\n'))
+	}
+	return b.Bytes()
+}
+
+// blank is a line of spaces: room that lines can take the place of.
+func blank(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	return append(bytes.Repeat([]byte{' '}, n-1), '\n')
+}
+
+// reserve makes room for lines to come, as long as the disk has any.
+func (j *journal) reserve() {
+	if j.size-j.end >= roomLeft {
+		return
+	}
+	if n, err := j.file.WriteAt(blank(roomAhead), j.size); err == nil {
+		j.size += int64(n)
+	}
+}
+
+// write puts a line behind the others. On a full disk whose room is used up, the
+// lines that are not needed any more give theirs.
+func (j *journal) write(line []byte) error {
+	j.reserve()
+	if j.end+int64(len(line)) > j.size {
+		if content := j.content(); int64(len(content)) <= j.size {
+			if _, err := j.file.WriteAt(append(content, blank(int(j.size)-len(content))...), 0); err != nil {
+				return err
+			}
+			j.end = int64(len(content)) // with the line: it is one of the entries
+			return nil
+		}
+	}
+	n, err := j.file.WriteAt(line, j.end)
+	if err != nil {
+		return err
+	}
+	j.end += int64(n)
+	j.size = max(j.size, j.end)
+	return nil
 }
 
 // pending tells whether the file must be written whole.
@@ -156,8 +226,8 @@ func (s *Store) record(e Entry, sync bool) error {
 	}
 	if j.file == nil {
 		err = os.ErrClosed
-	} else if _, err = j.file.Write(line); err == nil && sync {
-		err = j.file.Sync()
+	} else if err = j.write(line); err == nil && sync {
+		err = datasync(j.file)
 	}
 	j.torn = err != nil
 	if j.lines++; err == nil && j.lines > maxLines {

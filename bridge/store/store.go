@@ -6,15 +6,12 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -22,7 +19,7 @@ const retryEvery = 10 * time.Second
 
 // Store is the folder, owned by this process until Close.
 type Store struct {
-	dir  string
+	root *os.Root // no link leads out of it
 	lock *os.File
 	wake chan struct{}
 	stop chan struct{}
@@ -34,6 +31,8 @@ type Store struct {
 	writing map[string]write // what the writer has taken of it
 	problem error
 	notes   []string
+	mended  []string
+	tokens  map[string]int64 // saves of each account's token
 
 	journal journal
 }
@@ -57,15 +56,20 @@ const (
 // Open makes the folder if need be and locks it. The error says who holds it, or
 // what is wrong with its rights.
 func Open(dir string) (*Store, error) {
-	if err := prepare(dir); err != nil {
-		return nil, err
-	}
-	lock, err := acquire(dir)
+	notes, err := prepare(dir)
 	if err != nil {
 		return nil, err
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	lock, err := acquire(root, dir)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
 	s := &Store{
-		dir: dir, lock: lock, pending: map[string]write{}, writing: map[string]write{},
+		root: root, lock: lock, mended: notes, tokens: map[string]int64{}, pending: map[string]write{}, writing: map[string]write{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.removeTemporary()
@@ -74,56 +78,11 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("store: the folder can't be made: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
-	// An empty folder is somebody's mkdir or a fresh volume: take it. One with
-	// files in it was readable by others, who may have read them.
-	entries, err := os.ReadDir(dir)
-	if err == nil && len(entries) == 0 && os.Chmod(dir, 0o700) == nil {
-		return nil
-	}
-	return fmt.Errorf("store: others can read %s (mode %04o); make it yours alone: chmod -R go= %s", dir, info.Mode().Perm(), dir)
-}
-
-// acquire takes the lock that says one process only.
-func acquire(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if errors.Is(err, syscall.EROFS) { // a card that wears out: run from memory, and say so
-		if f, err = os.Open(filepath.Join(dir, "lock")); errors.Is(err, fs.ErrNotExist) {
-			f, err = os.Open(dir)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := io.ReadAll(io.LimitReader(f, 200)) // only to say who
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("store: %s is in use by %s; stop that one first", dir, strings.TrimSpace(string(holder)))
-		}
-		return nil, fmt.Errorf("store: %s can't be locked: %w", dir, err)
-	}
-	// The text is for people; the lock is what counts.
-	_ = f.Truncate(0)
-	_, _ = fmt.Fprintf(f, "process %d, started %s\n", os.Getpid(), time.Now().UTC().Format(time.RFC3339))
-	return f, nil
-}
-
 // removeTemporary drops what a crash left half written.
 func (s *Store) removeTemporary() {
-	left, _ := filepath.Glob(filepath.Join(s.dir, "*.tmp-*"))
+	left, _ := fs.Glob(s.root.FS(), "*.tmp-*") // fails for bad patterns only
 	for _, f := range left {
-		_ = os.Remove(f)
+		_ = s.root.Remove(f)
 	}
 }
 
@@ -131,8 +90,11 @@ func (s *Store) removeTemporary() {
 func (s *Store) Close() error {
 	close(s.stop)
 	<-s.done
-	return errors.Join(s.journal.close(), s.lock.Close())
+	return errors.Join(s.journal.close(), s.lock.Close(), s.root.Close())
 }
+
+// Mended says which rights of others were taken away when the store was opened.
+func (s *Store) Mended() []string { return s.mended }
 
 // Load returns a file's content; nil when there is none.
 func (s *Store) Load(name string) []byte {
@@ -144,7 +106,7 @@ func (s *Store) Load(name string) []byte {
 		}
 	}
 	s.mu.Unlock()
-	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	data, err := s.root.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.fail(err)
 	}
@@ -171,7 +133,7 @@ func (s *Store) poke() {
 // nothing fails again. It returns the new name.
 func (s *Store) SetAside(name string) string {
 	aside := name + ".broken-" + time.Now().UTC().Format("20060102T150405.000000000")
-	if err := os.Rename(filepath.Join(s.dir, name), filepath.Join(s.dir, aside)); err != nil {
+	if err := s.root.Rename(name, aside); err != nil {
 		s.fail(err)
 	}
 	return aside
@@ -179,10 +141,7 @@ func (s *Store) SetAside(name string) string {
 
 // Names lists the files whose name begins with prefix and ends in .json.
 func (s *Store) Names(prefix string) []string {
-	found, _ := filepath.Glob(filepath.Join(s.dir, prefix+"*.json")) // fails for bad patterns only
-	for i := range found {
-		found[i] = filepath.Base(found[i])
-	}
+	found, _ := fs.Glob(s.root.FS(), prefix+"*.json") // fails for bad patterns only
 	return found
 }
 
@@ -193,7 +152,7 @@ func (s *Store) Remove(name string) {
 	s.mu.Lock()
 	delete(s.pending, name)
 	s.mu.Unlock()
-	if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.fail(err)
 	}
 }
@@ -299,7 +258,8 @@ func (s *Store) writeOut(name string) error {
 // replace writes aside and renames: a reader finds the old content or the new,
 // never a part.
 func (s *Store) replace(name string, w write) error {
-	f, err := os.CreateTemp(s.dir, name+".tmp-*") // 0600
+	aside := fmt.Sprintf("%s.tmp-%016x", name, rand.Uint64())
+	f, err := s.openToWrite(aside, os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
@@ -311,10 +271,10 @@ func (s *Store) replace(name string, w write) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(s.dir, name))
+		err = s.root.Rename(aside, name)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
+		_ = s.root.Remove(aside)
 		return err
 	}
 	if w.care == Durable {
@@ -331,7 +291,7 @@ func (s *Store) overwrite(name string, w write) error {
 	for i := copy(padded, w.data); i < len(padded); i++ {
 		padded[i] = ' '
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := s.openToWrite(name, os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -345,8 +305,13 @@ func (s *Store) overwrite(name string, w write) error {
 	return f.Truncate(int64(len(padded)))
 }
 
+// openToWrite opens a file of ours to write to, and no link.
+func (s *Store) openToWrite(name string, flag int) (*os.File, error) {
+	return s.root.OpenFile(name, os.O_WRONLY|flag, 0o600)
+}
+
 func (s *Store) syncDir() error {
-	d, err := os.Open(s.dir)
+	d, err := s.root.Open(".")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,17 +59,89 @@ func TestOneProcessOnly(t *testing.T) {
 	open(t, dir).Close()
 }
 
+// TestOthersMustNotRead: what is ours is mended, and that is told; what is in the
+// folder beside our files does not matter.
 func TestOthersMustNotRead(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil {
+	for _, mode := range []os.FileMode{0o755, 0o2770, 0o750} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dir)
+		if err := s.Put("a", []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+		if told := len(s.Mended()) > 0; told != (mode != 0o755) { // the first time it was empty
+			t.Errorf("%o: told %v", mode, s.Mended())
+		}
+		s.Close()
+		if err := os.Chmod(filepath.Join(dir, "a"), 0o660); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Mkdir(filepath.Join(dir, "lost+found"), 0o700) // there after the first time
+	}
+	open(t, dir).Close()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+}
+
+// TestSomebodyElses: the error names the owner, us, and the command that helps.
+func TestSomebodyElses(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give files to others")
+	}
+	dir := t.TempDir()
+	open(t, dir).Close()
+	if err := os.Chown(filepath.Join(dir, "lock"), 4321, 4321); err != nil {
 		t.Fatal(err)
 	}
-	open(t, dir).Close() // empty: taken
-	if err := os.Chmod(dir, 0o750); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		_, err := store.Open(dir)
+		if err == nil || !strings.Contains(err.Error(), "4321") || !strings.Contains(err.Error(), "chown -R 0 "+dir) {
+			t.Errorf("%v", err)
+		}
+		if err := os.Chown(dir, 4321, 4321); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "chmod") {
-		t.Fatalf("a readable store was opened: %v", err)
+}
+
+// TestNoLinkIsFollowed: the lock is written to no other file.
+func TestNoLinkIsFollowed(t *testing.T) {
+	for _, to := range []string{"outside", "inside"} {
+		dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+		if to == "inside" {
+			victim = filepath.Join(dir, "victim")
+		}
+		if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"lock", "commands.jsonl", "a"} {
+			_ = os.Remove(filepath.Join(dir, name))
+			if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			s, err := store.Open(dir)
+			if err == nil {
+				s.Save("a", []byte("1"), store.Light)
+				s.Save("a", []byte("1"), store.Whole)
+				_ = s.Close() // what could not be written is told
+			} else if name != "lock" {
+				t.Errorf("%s: %v", name, err)
+			}
+			if data, _ := os.ReadFile(victim); string(data) != "precious" && to == "outside" {
+				t.Fatalf("a link %s was followed: %q", name, data)
+			}
+			_ = os.Remove(filepath.Join(dir, name))
+		}
+	}
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "lock"), 0o600); err != nil {
+		t.Skipf("no pipes here: %v", err)
+	}
+	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "no plain file") {
+		t.Errorf("a pipe as lock: %v", err)
 	}
 }
 
@@ -133,8 +206,8 @@ func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := open(t, dir)
 	defer s.Close()
-	moved := dir + "-gone"
-	if err := os.Rename(dir, moved); err != nil {
+	blocked := filepath.Join(dir, "a")
+	if err := os.MkdirAll(filepath.Join(blocked, "x"), 0o700); err != nil { // a rename onto it fails
 		t.Fatal(err)
 	}
 	s.Save("a", []byte("1"), store.Durable)
@@ -142,7 +215,7 @@ func TestDiskTroubleIsReportedAndRepaired(t *testing.T) {
 	if string(s.Load("a")) != "1" {
 		t.Fatal("what could not be written was forgotten")
 	}
-	if err := os.Rename(moved, dir); err != nil {
+	if err := os.RemoveAll(blocked); err != nil {
 		t.Fatal(err)
 	}
 	s.Save("b", []byte("2"), store.Durable)

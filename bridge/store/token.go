@@ -8,8 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -32,10 +31,14 @@ type Token struct {
 	// Started is set while a refresh is under way. Found after a crash it says that
 	// Volvo may have replaced the token.
 	Started time.Time `json:"started,omitzero"`
-	// Rejected is when Volvo said for good that it accepts the token no longer.
+	// Rejected is since when Volvo says that it accepts the token no longer, Tried when
+	// it said so last.
 	Rejected time.Time `json:"rejected,omitzero"`
+	Tried    time.Time `json:"tried,omitzero"`
 	// Warned lists the warnings of the grant's end that were given.
 	Warned []string `json:"warned,omitzero"`
+	// Seq counts the saves: of several files the one with the highest is the newest.
+	Seq int64 `json:"seq,omitzero"`
 }
 
 const tokenVersion = 1
@@ -53,9 +56,19 @@ var errBroken = errors.New("the file is broken")
 func tokenFile(account string) string { return "token_" + account + ".json" }
 func tokenCopy(account string) string { return "token_" + account + ".copy.json" }
 
+// room is where a token finds place on a full disk: two slots that are reserved
+// while there is space, and written in place by turns.
+const slotSize = 16 << 10
+
+func tokenRoom(account string) string { return "token_" + account + ".room" }
+
 // SaveToken writes the token of an account; when it returns nil, it is on the
 // disk. A copy follows, for the case that the file breaks.
 func (s *Store) SaveToken(account string, t Token) error {
+	s.mu.Lock()
+	s.tokens[account]++
+	t.Seq = s.tokens[account]
+	s.mu.Unlock()
 	inner, err := json.Marshal(t)
 	if err != nil {
 		return err
@@ -66,34 +79,84 @@ func (s *Store) SaveToken(account string, t Token) error {
 		return err
 	}
 	if err := s.Put(tokenFile(account), data); err != nil {
-		return err
+		if inRoom := s.putInRoom(account, t.Seq, data); inRoom != nil {
+			return errors.Join(err, inRoom)
+		}
+		return nil // store_problem tells of the rest
 	}
+	s.reserve(account)
 	if t.Started.IsZero() {
 		s.Save(tokenCopy(account), data, Whole)
 	}
 	return nil
 }
 
-// LoadToken reads the token of an account, from the copy if the file is broken.
-// What is broken is set aside; notes name it. Without a file there is no token. A
-// file that can't be read, as one of another user, is an error: it may be good.
+// reserve makes the room of an account, once.
+func (s *Store) reserve(account string) {
+	name := tokenRoom(account)
+	if info, err := s.root.Lstat(name); err == nil && info.Size() == 2*slotSize {
+		return
+	}
+	blank := bytes.Repeat([]byte{' '}, 2*slotSize)
+	if err := s.replace(name, write{blank, Durable}); err != nil {
+		s.fail(err)
+	}
+}
+
+// putInRoom writes a token in place, into the slot that does not hold the one before.
+func (s *Store) putInRoom(account string, seq int64, data []byte) error {
+	if len(data) > slotSize {
+		return errors.New("store: the login is larger than its reserved room")
+	}
+	f, err := s.openToWrite(tokenRoom(account), 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	padded := bytes.Repeat([]byte{' '}, slotSize)
+	copy(padded, data)
+	if _, err := f.WriteAt(padded, seq%2*slotSize); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// LoadToken reads the token of an account: the newest of the file, its copy and the
+// room for a full disk. What is broken is set aside; notes name it. Without any there
+// is no token. A file that can't be read, as one of another user, is an error: it may
+// be good.
 func (s *Store) LoadToken(account string) (t Token, ok bool, notes []string, err error) {
 	for _, name := range []string{tokenFile(account), tokenCopy(account)} {
-		t, err := s.readToken(name)
+		found, err := s.readToken(name)
 		switch {
 		case err == nil:
-			return t, true, notes, nil
+			if !ok || found.Seq > t.Seq {
+				t, ok = found, true
+			}
 		case errors.Is(err, errBroken):
 			notes = append(notes, s.SetAside(name))
 		case !errors.Is(err, fs.ErrNotExist):
 			return Token{}, false, notes, fmt.Errorf("store: the login can't be read: %w; give the files of the folder to the user that runs the bridge", err)
 		}
 	}
-	return Token{}, false, notes, nil
+	if room, err := s.root.ReadFile(tokenRoom(account)); err == nil {
+		for slot := range slices.Chunk(room, slotSize) {
+			if found, err := unseal(bytes.TrimRight(slot, " ")); err == nil && (!ok || found.Seq > t.Seq) {
+				t, ok = found, true
+			}
+		}
+	}
+	s.mu.Lock()
+	s.tokens[account] = t.Seq
+	s.mu.Unlock()
+	if ok {
+		s.reserve(account)
+	}
+	return t, ok, notes, nil
 }
 
 func (s *Store) readToken(name string) (Token, error) {
-	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	data, err := s.root.ReadFile(name)
 	if err != nil {
 		return Token{}, err
 	}
