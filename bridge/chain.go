@@ -39,6 +39,9 @@ type ChainOptions struct {
 	Store      TokenStore
 	// Scopes are what a login asks for.
 	Scopes []string
+	// Ours tells whether a login, by its access token, lists a car that is configured
+	// or known; nil: every login is ours.
+	Ours func(ctx context.Context, access string) (bool, error)
 	// Secret is told what must never be logged.
 	Secret func(string)
 }
@@ -79,8 +82,12 @@ type Chain struct {
 	begun     int // logins
 	tell      func(Happening)
 	notes     []string
-	looked    bool // the token before was tried in this process
-	unkept    bool // the newest token is not on the disk
+	looked    bool             // the token before was tried in this process
+	unkept    bool             // the newest token is not on the disk
+	published *schedule.Window // addresses that were made for a topic
+	waiting   *candidate       // a login that a person may confirm
+
+	exchanging sync.Mutex // one code at a time
 }
 
 // Happening is what a chain tells the loop.
@@ -104,6 +111,7 @@ const (
 	StillRefused                       // and says so again
 	LoggedIn                           // a person logged in
 	Addressed                          // there is a new address to log in at
+	Listed                             // the cars of a new login were listed: a call
 	GrantEnds                          // Volvo will end the login soon
 )
 
@@ -114,7 +122,7 @@ func OpenChain(opts ChainOptions) (*Chain, error) {
 		opts.Secret = func(string) {}
 	}
 	c := &Chain{opts: opts, wake: make(chan struct{}, 1), end: make(chan struct{}), round: make(chan struct{}),
-		taken: map[volvo.API]bool{}, tries: schedule.NewWindow(10, time.Minute), refusals: schedule.NewWindow(3, 3*forcedGap), logins: map[string]*login{}, tell: func(Happening) {}}
+		taken: map[volvo.API]bool{}, tries: schedule.NewWindow(10, time.Minute), refusals: schedule.NewWindow(3, 3*forcedGap), published: schedule.NewWindow(mostPublished, loginFor), logins: map[string]*login{}, tell: func(Happening) {}}
 	var err error
 	if c.token, c.known, c.notes, err = opts.Store.LoadToken(opts.File); err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ type loginRig struct {
 	tokens *memoryTokens
 	chain  *bridge.Chain
 	scopes []string
+	ours   func(context.Context, string) (bool, error)
 	mu     sync.Mutex
 	told   []bridge.Happening
 	stop   func()
@@ -78,7 +79,7 @@ func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
 }
 
 func (r *loginRig) start() {
-	r.chain = openChain(r, bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth()})
+	r.chain = openChain(r, bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), Ours: r.ours})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -1090,6 +1091,111 @@ func TestAddressWithoutState(t *testing.T) {
 		}
 		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, address)); err != nil {
 			t.Errorf("the login itself: %v", err)
+		}
+	})
+}
+
+// TestAnotherAccountsLogin: a login that lists none of our cars takes the place of
+// none that works, until a person says so.
+func TestAnotherAccountsLogin(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ours bool
+		err  error
+		kept bool
+	}{{"lists our car", true, nil, false}, {"lists none", false, nil, true}, {"can't be listed", false, errors.New("outage"), true}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cloud := simulator.New(simulator.Options{PerMinute: -1})
+				r := newLoginRig(t, cloud)
+				asked := 0
+				r.ours = func(context.Context, string) (bool, error) { asked++; return c.ours, c.err }
+				r.start()
+				defer func() { r.stop() }()
+				r.logIn() // the first: nothing is replaced
+				if asked != 0 {
+					t.Error("the first login was doubted")
+				}
+				before := r.tokens.token.Refresh
+				published, err := r.chain.BeginPublished()
+				if err != nil {
+					t.Fatal(err)
+				}
+				out, err := bridge.FinishPublished(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, published.URL))
+				if (err != nil) != c.kept || out.Foreign != c.kept || out.Done == c.kept || asked != 1 {
+					t.Errorf("%+v %v", out, err)
+				}
+				if kept := r.tokens.token.Refresh == before; kept != c.kept {
+					t.Errorf("the login before is kept: %v", kept)
+				}
+				time.Sleep(6 * time.Minute) // it goes on being refreshed
+				if !r.chain.Usable(time.Now()) {
+					t.Error("not usable")
+				}
+				if !c.kept {
+					return
+				}
+				if out, err := bridge.ConfirmLogin([]*bridge.Chain{r.chain}, "account1"); err != nil || !out.Done {
+					t.Errorf("confirmed: %+v %v", out, err)
+				}
+				time.Sleep(6 * time.Minute)
+				if !r.chain.Usable(time.Now()) {
+					t.Error("the confirmed login is not usable")
+				}
+				if _, err := bridge.ConfirmLogin([]*bridge.Chain{r.chain}, "account1"); err == nil {
+					t.Error("confirmed twice")
+				}
+			})
+		})
+	}
+}
+
+// TestFloodOfCodes: few of many codes reach Volvo, one at a time, and nobody pushes
+// out an address that a person is using.
+func TestFloodOfCodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud := simulator.New(simulator.Options{PerMinute: -1})
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/as/token.oauth2" {
+				time.Sleep(time.Second)
+			}
+			cloud.ServeHTTP(w, r)
+		})
+		r := newLoginRig(t, slow)
+		r.start()
+		defer func() { r.stop() }()
+		owner := r.chain.Begin()
+		if s := r.chain.State(time.Now()); s.Address != "" {
+			t.Error("an address that nobody else should read is published")
+		}
+		made := 0
+		for range 40 {
+			if _, err := r.chain.BeginPublished(); err == nil {
+				made++
+			} else if !strings.Contains(err.Error(), "try again") {
+				t.Error(err)
+			}
+		}
+		if made != 5 {
+			t.Errorf("%d addresses were made", made)
+		}
+		var all sync.WaitGroup
+		for i := range 1500 {
+			all.Go(func() {
+				if _, err := bridge.FinishPublished(t.Context(), []*bridge.Chain{r.chain}, "code"+strconv.Itoa(i)); err == nil {
+					t.Error("a code was taken")
+				}
+			})
+			if i%100 == 0 {
+				time.Sleep(2 * time.Second)
+			}
+		}
+		all.Wait()
+		if n := cloud.TokenRequests(); n > 25 {
+			t.Errorf("%d requests to Volvo", n)
+		}
+		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, owner.URL)); err != nil {
+			t.Errorf("the owner: %v", err)
 		}
 	})
 }

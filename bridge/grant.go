@@ -29,7 +29,7 @@ type ChainState struct {
 	LoggedIn, Refreshed, Ends time.Time
 	// Scopes were granted, Missing not, of those that are needed now.
 	Scopes, Missing []string
-	// Address is where to log in; empty: none was made.
+	// Address is where to log in, of those that may be published; empty: none was made.
 	Address string
 	// Until is the address's end.
 	Until time.Time
@@ -50,7 +50,7 @@ func (c *Chain) State(now time.Time) ChainState {
 	if c.alive() {
 		s.Ends = c.ends(now)
 	}
-	if l := c.newestLogin(now); l != nil {
+	if l := c.newestLogin(now, true); l != nil {
 		s.Address, s.Until = l.address, l.until
 	}
 	return s

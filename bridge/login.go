@@ -24,6 +24,9 @@ type login struct {
 	scopes                   []string
 	number                   int // of the logins that were begun
 	until                    time.Time
+	// published: the address is on a topic that others can read.
+	published bool
+	tries     int
 }
 
 // Address is where a person logs in.
@@ -45,6 +48,9 @@ type LoginOutcome struct {
 	Lost []string `json:"lost"`
 	// Next is the address without the scopes that the application lacks.
 	Next *Address `json:"next,omitzero"`
+	// Foreign: the login was good, but it knows none of the cars. The one before is
+	// kept until a person confirms, which can be done for ten minutes.
+	Foreign bool `json:"foreign,omitzero"`
 }
 
 // LoginError is a login that failed because of what a person can mend. Its text
@@ -69,18 +75,40 @@ func spent(err error) error {
 	return err
 }
 
-// Begin makes a new address to log in at, good for ten minutes and one login.
-func (c *Chain) Begin() Address { return c.begin(c.opts.Scopes) }
+const (
+	mostPrivate   = 10 // addresses at a time that nobody else can read
+	mostPublished = 5  // addresses on a topic, made within their life
+	mostTries     = 5  // codes tried with an address
+)
 
-func (c *Chain) begin(scopes []string) Address {
+// Begin makes a new address to log in at, good for ten minutes and one login. Only
+// who asked for it gets to know it.
+func (c *Chain) Begin() Address { return c.begin(c.opts.Scopes, false) }
+
+// BeginPublished makes one that is published for whoever may read it. A few can be
+// made within ten minutes: somebody else must not push out the one in use.
+func (c *Chain) BeginPublished() (Address, error) {
+	c.mu.Lock()
+	wait := c.published.Wait(time.Now(), 0)
+	if wait <= 0 {
+		c.published.Count(time.Now())
+	}
+	c.mu.Unlock()
+	if wait > 0 {
+		return Address{}, loginErrorf("%d addresses were made within %d minutes; use the newest, or try again in %s", mostPublished, int(loginFor.Minutes()), inWords(wait))
+	}
+	return c.begin(c.opts.Scopes, true), nil
+}
+
+func (c *Chain) begin(scopes []string, published bool) Address {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
 	now := time.Now()
-	l := &login{state: base64.RawURLEncoding.EncodeToString(raw), verifier: volvo.Verifier(), scopes: scopes, until: now.Add(loginFor)}
+	l := &login{state: base64.RawURLEncoding.EncodeToString(raw), verifier: volvo.Verifier(), scopes: scopes, until: now.Add(loginFor), published: published}
 	l.address = c.opts.OAuth.Address(l.state, l.verifier, scopes)
 	c.opts.Secret(l.verifier)
 	c.mu.Lock()
-	c.dropOldLogins(now)
+	c.dropOldLogins(now, published)
 	c.begun++
 	l.number = c.begun
 	c.logins[l.state] = l
@@ -90,8 +118,6 @@ func (c *Chain) begin(scopes []string) Address {
 	return Address{URL: l.address, Until: l.until, Scopes: scopes, RedirectURL: c.opts.OAuth.RedirectURL()}
 }
 
-const mostLogins = 16 // addresses at a time
-
 // DropLogins makes the addresses that were handed out worthless.
 func (c *Chain) DropLogins() {
 	c.mu.Lock()
@@ -99,31 +125,55 @@ func (c *Chain) DropLogins() {
 	clear(c.logins)
 }
 
-func (c *Chain) dropOldLogins(now time.Time) {
+// dropOldLogins makes place for an address among those of its kind.
+func (c *Chain) dropOldLogins(now time.Time, published bool) {
+	var same []*login
 	for state, l := range c.logins {
 		if !now.Before(l.until) {
 			delete(c.logins, state)
+		} else if l.published == published {
+			same = append(same, l)
 		}
 	}
-	for len(c.logins) >= mostLogins {
-		oldest := ""
-		for state, l := range c.logins {
-			if oldest == "" || l.number < c.logins[oldest].number {
-				oldest = state
-			}
-		}
-		delete(c.logins, oldest)
+	most := mostPrivate
+	if published {
+		most = mostPublished
+	}
+	slices.SortFunc(same, func(x, y *login) int { return x.number - y.number })
+	for len(same) >= most {
+		delete(c.logins, same[0].state)
+		same = same[1:]
 	}
 }
 
-func (c *Chain) newestLogin(now time.Time) *login {
+// newestLogin is the login that was begun last, of those that were published, or of
+// all.
+func (c *Chain) newestLogin(now time.Time, publishedOnly bool) *login {
 	var newest *login
 	for _, l := range c.logins {
-		if now.Before(l.until) && (newest == nil || l.number > newest.number) {
+		if now.Before(l.until) && (l.published || !publishedOnly) && (newest == nil || l.number > newest.number) {
 			newest = l
 		}
 	}
 	return newest
+}
+
+// Published tells whether what was pasted, or what Volvo's redirect brought, belongs
+// to a login whose address others could read.
+func Published(chains []*Chain, text string) bool {
+	p, err := parsePasted(text, chains)
+	if err != nil {
+		return false
+	}
+	for _, c := range chains {
+		c.mu.Lock()
+		l := c.logins[p.state]
+		c.mu.Unlock()
+		if l != nil {
+			return l.published
+		}
+	}
+	return false
 }
 
 // take removes a login: its state is good once.
@@ -179,6 +229,16 @@ func parsePasted(text string, chains []*Chain) (pasted, error) {
 // FinishLogin ends a login with what a person pasted, or what Volvo's redirect
 // brought; the state in it tells the account.
 func FinishLogin(ctx context.Context, chains []*Chain, text string) (LoginOutcome, error) {
+	return finishLogin(ctx, chains, text, false)
+}
+
+// FinishPublished is FinishLogin for what came over MQTT: a code alone is only good
+// for an address that was made there.
+func FinishPublished(ctx context.Context, chains []*Chain, text string) (LoginOutcome, error) {
+	return finishLogin(ctx, chains, text, true)
+}
+
+func finishLogin(ctx context.Context, chains []*Chain, text string, publishedOnly bool) (LoginOutcome, error) {
 	if len(chains) == 0 {
 		return LoginOutcome{}, loginErrorf("no account logs in: volvo.access_token is set; use volvo.client_id and volvo.client_secret instead")
 	}
@@ -186,23 +246,23 @@ func FinishLogin(ctx context.Context, chains []*Chain, text string) (LoginOutcom
 	if err != nil {
 		return LoginOutcome{}, err
 	}
-	c, l, err := findLogin(chains, p)
+	c, l, err := findLogin(chains, p, publishedOnly)
 	if err != nil {
 		return LoginOutcome{}, err
 	}
 	out := LoginOutcome{Account: c.opts.Name}
 	if p.problem != "" {
-		out, err := c.refused(l, p)
+		out, err := c.declined(l, p)
 		return out, spent(err)
 	}
-	out.Lost, err = c.exchange(ctx, l, p.code)
-	if out.Done = err == nil; p.state != "" {
+	out, err = c.exchange(ctx, l, p.code)
+	if p.state != "" {
 		err = spent(err)
 	}
 	return out, err
 }
 
-func findLogin(chains []*Chain, p pasted) (*Chain, *login, error) {
+func findLogin(chains []*Chain, p pasted, publishedOnly bool) (*Chain, *login, error) {
 	if p.state != "" {
 		for _, c := range chains {
 			if l, ok := c.take(p.state); ok {
@@ -218,7 +278,7 @@ func findLogin(chains []*Chain, p pasted) (*Chain, *login, error) {
 	var newest *login
 	for _, c := range chains {
 		c.mu.Lock()
-		l := c.newestLogin(time.Now())
+		l := c.newestLogin(time.Now(), publishedOnly)
 		c.mu.Unlock()
 		if l == nil {
 			continue
@@ -244,8 +304,8 @@ func strange(host string, chains []*Chain) bool {
 	return true
 }
 
-// refused takes an error that Volvo's page sent back.
-func (c *Chain) refused(l *login, p pasted) (LoginOutcome, error) {
+// declined takes an error that Volvo's page sent back.
+func (c *Chain) declined(l *login, p pasted) (LoginOutcome, error) {
 	out := LoginOutcome{Account: c.opts.Name}
 	switch p.problem {
 	case "invalid_scope":
@@ -261,7 +321,7 @@ func (c *Chain) refused(l *login, p pasted) (LoginOutcome, error) {
 			return out, loginErrorf("the application lacks a scope that every application should have; look at its scopes on developer.volvocars.com, or set volvo.scopes")
 		}
 		out.Lost = Lost(lost)
-		out.Next = new(c.begin(kept))
+		out.Next = new(c.begin(kept, l.published))
 		return out, nil
 	case "access_denied":
 		return out, loginErrorf("Volvo says that access was denied; begin again, and agree to everything that the page asks for")
@@ -281,39 +341,131 @@ func safeWord(s string) string {
 	return s
 }
 
-// exchange turns a code into the first token of a chain. It returns what will not
-// work for want of scopes.
-func (c *Chain) exchange(ctx context.Context, l *login, code string) ([]string, error) {
+// exchange turns a code into the first token of a chain, one at a time and a few
+// for each address: whoever can reach us must not get the application blocked.
+func (c *Chain) exchange(ctx context.Context, l *login, code string) (LoginOutcome, error) {
+	out := LoginOutcome{Account: c.opts.Name}
 	if !c.enter() { // Volvo hands the token out once: a stop waits for it
-		return nil, loginErrorf("the bridge is stopping; log in when it runs again")
+		return out, loginErrorf("the bridge is stopping; log in when it runs again")
 	}
 	defer c.finishing.Done()
+	if !c.exchanging.TryLock() {
+		return out, loginErrorf("another code is being tried right now; try again in a moment")
+	}
+	defer c.exchanging.Unlock()
+	if !c.mayTry(l) {
+		return out, spent(loginErrorf("%d codes were tried with this address; make a new one", mostTries))
+	}
 	c.opts.Secret(code)
 	started := time.Now()
 	token, err := c.opts.OAuth.Exchange(context.WithoutCancel(ctx), code, l.verifier)
 	switch {
 	case errors.Is(err, volvo.ErrGrant):
-		return nil, loginErrorf("Volvo does not accept the code: it is good once, for a short time, and only with the newest address; begin again")
+		return out, loginErrorf("Volvo does not accept the code: it is good once, for a short time, and only with the newest address; begin again")
 	case errors.Is(err, volvo.ErrClient):
-		return nil, loginErrorf("Volvo does not accept volvo.client_id or volvo.client_secret; compare them with the application's page on developer.volvocars.com")
+		return out, loginErrorf("Volvo does not accept volvo.client_id or volvo.client_secret; compare them with the application's page on developer.volvocars.com")
 	case errors.Is(err, volvo.ErrBadRequest):
-		return nil, loginErrorf("Volvo did not accept the request; is volvo.redirect_url the registered one, letter by letter?")
+		return out, loginErrorf("Volvo did not accept the request; is volvo.redirect_url the registered one, letter by letter?")
 	case err != nil:
-		return nil, err
+		return out, err
 	}
 	granted := token.Scopes
 	if granted == nil {
 		granted = l.scopes
 	}
-	missing := lacking(c.opts.Scopes, granted)
-	c.adopt(store.Token{Refresh: token.Refresh, Access: token.Access, Issued: started.UTC(), Life: token.Life,
-		Asked: l.scopes, Scopes: granted, LoggedIn: started.UTC(), Refreshed: started.UTC()}, started)
+	p := &candidate{started: started, missing: lacking(c.opts.Scopes, granted), token: store.Token{Refresh: token.Refresh, Access: token.Access, Issued: started.UTC(),
+		Life: token.Life, Asked: l.scopes, Scopes: granted, LoggedIn: started.UTC(), Refreshed: started.UTC()}}
+	c.keepSecret(p.token)
+	out.Lost = Lost(p.missing)
+	if why := c.doubtful(ctx, p); why != nil {
+		out.Foreign = true
+		return out, why
+	}
+	c.accept(p)
+	out.Done = true
+	return out, nil
+}
+
+// candidate is a login that is good at Volvo, and not yet in use.
+type candidate struct {
+	token   store.Token
+	started time.Time
+	missing []string
+}
+
+// mayTry counts a code that is tried with an address.
+func (c *Chain) mayTry(l *login) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.tries++; l.tries < mostTries {
+		return true
+	}
+	delete(c.logins, l.state)
+	return l.tries == mostTries
+}
+
+// doubtful returns why a login does not take the place of one that works: it must
+// have listed one of our cars, since whoever can write to the broker can send the
+// code of an account of his own. It is kept for a while, for a person to confirm.
+func (c *Chain) doubtful(ctx context.Context, p *candidate) error {
+	c.mu.Lock()
+	inUse := c.alive()
+	c.mu.Unlock()
+	if !inUse || c.opts.Ours == nil {
+		return nil
+	}
+	ours, err := c.opts.Ours(ctx, p.token.Access)
+	c.told(Happening{Kind: Listed})
+	if err == nil && ours {
+		return nil
+	}
+	c.mu.Lock()
+	c.waiting = p
+	c.mu.Unlock()
+	if err != nil {
+		return loginErrorf("Volvo's list of this login's cars can't be read now, so nobody knows whether they are yours; the login before is kept. Log in again later, or confirm this one within ten minutes on the page /login or in the terminal")
+	}
+	return loginErrorf("this login lists none of your cars; the one before is kept and used. Log in with the Volvo ID that they are linked to; or, if this is meant, confirm it within ten minutes on the page /login or in the terminal")
+}
+
+// ConfirmLogin has the last login used that listed none of the cars.
+func ConfirmLogin(chains []*Chain, account string) (LoginOutcome, error) {
+	for _, c := range chains {
+		if c.opts.Name != account {
+			continue
+		}
+		c.mu.Lock()
+		p := c.waiting
+		c.waiting = nil
+		c.mu.Unlock()
+		if p == nil || time.Since(p.started) > loginFor {
+			break
+		}
+		c.accept(p)
+		return LoginOutcome{Account: account, Done: true, Lost: Lost(p.missing)}, nil
+	}
+	return LoginOutcome{}, loginErrorf("there is no login to confirm any more; begin again")
+}
+
+// Unconfirmed tells whether a login waits to be confirmed.
+func (c *Chain) Unconfirmed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting != nil && time.Since(c.waiting.started) <= loginFor
+}
+
+// accept has a login used.
+func (c *Chain) accept(p *candidate) {
+	c.adopt(p.token, p.started)
+	c.told(Happening{Kind: LoggedIn, Missing: p.missing})
+	c.poke()
+}
+
+func (c *Chain) told(h Happening) {
 	c.mu.Lock()
 	tell := c.tell
 	c.mu.Unlock()
-	tell(Happening{Kind: LoggedIn, Missing: missing})
-	c.poke()
-	return Lost(missing), nil
+	tell(h)
 }
 
 func (c *Chain) enter() bool {
@@ -345,7 +497,7 @@ func (c *Chain) adopt(t store.Token, started time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.forced = time.Time{}
+	c.forced, c.waiting = time.Time{}, nil
 	clear(c.logins) // an older address must not take this one's place
 	close(c.round)
 	c.round = make(chan struct{})

@@ -36,7 +36,7 @@ func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
 		var status string
 		var no *refusal
 		if entity == "login_start" {
-			status, no = succeeded, b.beginLogins(chains)
+			status, no = b.beginLogins(chains)
 		} else {
 			status, no = b.finishLogin(chains, o.request.value)
 		}
@@ -112,23 +112,26 @@ func (b *Bridge) chains() []*Chain {
 
 // beginLogins makes an address for each account that needs a login, or for all
 // if none does.
-func (b *Bridge) beginLogins(chains []*Chain) *refusal {
+func (b *Bridge) beginLogins(chains []*Chain) (string, *refusal) {
 	now := time.Now()
 	needed := false
 	for _, c := range chains {
 		needed = needed || c.State(now).Login
 	}
 	for _, c := range chains {
-		if !needed || c.State(now).Login {
-			c.Begin()
+		if needed && !c.State(now).Login {
+			continue
+		}
+		if _, err := c.BeginPublished(); err != nil {
+			return refused, &refusal{reasonRateLimited, sentence(err.Error())}
 		}
 	}
-	return &refusal{advice: "Open the address in the attributes of login_url, and paste the one that the browser ends on into login."}
+	return succeeded, &refusal{advice: "Open the address in the attributes of login_url, and paste the one that the browser ends on into login."}
 }
 
 // finishLogin ends a login with what was pasted.
 func (b *Bridge) finishLogin(chains []*Chain, text string) (string, *refusal) {
-	out, err := FinishLogin(context.Background(), chains, text)
+	out, err := FinishPublished(context.Background(), chains, text)
 	switch fault, ok := errors.AsType[*volvo.Error](err); {
 	case ok:
 		return refused, &refusal{reasonCloudDown, fault.Advice() + " Then begin again: the code is good once."}
@@ -150,6 +153,9 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 	switch h.Kind {
 	case Renewed:
 		a.clientTold = false
+	case Listed:
+		a.count(0, now, false)
+		b.saveQuota(a, now)
 	case LoggedIn:
 		a.succeeded()
 		a.plan.Restart(now)
@@ -180,7 +186,7 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 // happenings are the texts of the log.
 var happenings = map[HappeningKind]string{
 	Renewed: "the access token was refreshed", Faulted: "the access token could not be refreshed", LoginRequired: "Volvo ended the login", StillRefused: "Volvo still does not accept the login",
-	LoggedIn: "logged in", Addressed: "a new address to log in at was made", GrantEnds: "the login ends soon",
+	LoggedIn: "logged in", Listed: "the cars of a new login were listed", Addressed: "a new address to log in at was made", GrantEnds: "the login ends soon",
 }
 
 // logins works out what the bridge's entities say of the logins.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/mqtt"
+	shrink "volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -109,4 +110,25 @@ func (b *Bridge) sendPicture(c *car, kind string) {
 		}
 		return nil, errNoPicture
 	}})
+}
+
+const firstTarget = 200 << 10 // bytes of a picture that was too large for the broker
+
+// shrinkPicture makes a picture that the broker did not take smaller, and publishes
+// it again.
+func (b *Bridge) shrinkPicture(topic string, size int) {
+	rest, ours := strings.CutPrefix(topic, b.opts.MQTT.Topic+"/")
+	slug, kind, _ := strings.Cut(rest, "/image/")
+	c := b.bySlug[slug]
+	if !ours || c == nil || c.Images[kind].Type == "" || c.fetching[kind] {
+		return
+	}
+	c.fetching[kind] = true
+	p := picture{car: c, kind: kind, image: c.Images[kind]}
+	data := b.opts.Store.Load(imageFile(c, kind))
+	b.background(func() {
+		p.data, p.err = shrink.Smaller(data, min(firstTarget, size/2))
+		p.image.Type = "image/jpeg"
+		deliver(b, b.pictures, p)
+	})
 }

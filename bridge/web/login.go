@@ -2,16 +2,12 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"html"
 	"io"
 	"net/http"
 	"strings"
-
-	"golang.org/x/crypto/bcrypt"
 
 	"volvobridge/volvo"
 )
@@ -24,12 +20,19 @@ type Login interface {
 	Begin(ctx context.Context, account string) (address string, err error)
 	// Finish takes what Volvo sent the browser back with, or what was pasted.
 	Finish(ctx context.Context, pasted string) (LoginOutcome, error)
+	// Confirm uses the last login of an account that listed none of its cars.
+	Confirm(ctx context.Context, account string) (LoginOutcome, error)
+	// Published tells whether what Volvo sent the browser back with belongs to a login
+	// whose address others could read.
+	Published(pasted string) bool
 }
 
 // LoginAccount is an account on the page.
 type LoginAccount struct {
 	Name, State string
 	Required    bool
+	// Unconfirmed: a login that listed none of the cars waits to be confirmed.
+	Unconfirmed bool
 }
 
 // LoginOutcome is what became of a login.
@@ -80,7 +83,12 @@ func (v loginView) page() string {
 			word = "Log in"
 		}
 		fmt.Fprintf(&b, "<div class=\"box\"><p><strong>%s</strong>: %s</p>\n<form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"account\" value=\"%[1]s\">"+
-			"<button>%[3]s</button></form></div>\n", esc(a.Name), esc(a.State), word)
+			"<button>%[3]s</button></form>", esc(a.Name), esc(a.State), word)
+		if a.Unconfirmed {
+			fmt.Fprintf(&b, "<p>A login waits that lists none of your cars. If it is meant, use it:</p><form method=\"post\" action=\"/login/confirm\">"+
+				"<input type=\"hidden\" name=\"account\" value=\"%s\"><button>Use it all the same</button></form>", esc(a.Name))
+		}
+		b.WriteString("</div>\n")
 	}
 	switch {
 	case len(v.Accounts) > 0:
@@ -113,7 +121,7 @@ type loginView struct {
 }
 
 // loginPages adds the pages of the login.
-func loginPages(mux *http.ServeMux, l Login, password, redirect string) {
+func loginPages(mux *http.ServeMux, l Login, g *gate, redirect string) {
 	show := func(w http.ResponseWriter, status int, v loginView) {
 		if !v.Bare {
 			v.Accounts, v.Example = l.Accounts(), redirect+"?code=..."
@@ -139,7 +147,7 @@ func loginPages(mux *http.ServeMux, l Login, password, redirect string) {
 		}
 		show(w, http.StatusOK, loginView{Bare: bare, Outcome: &out})
 	}
-	own := guard(password)
+	own := g.guard
 	mux.HandleFunc("GET /login", own(func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, loginView{}) }))
 	mux.HandleFunc("POST /login", own(func(w http.ResponseWriter, r *http.Request) {
 		address, err := l.Begin(r.Context(), r.PostFormValue("account"))
@@ -150,35 +158,23 @@ func loginPages(mux *http.ServeMux, l Login, password, redirect string) {
 		http.Redirect(w, r, address, http.StatusSeeOther)
 	}))
 	mux.HandleFunc("POST /login/paste", own(func(w http.ResponseWriter, r *http.Request) { finish(w, r, r.PostFormValue("pasted"), false) }))
-	// Volvo sends the browser here. The state in the address, that only we and Volvo
-	// know, is what lets it in.
+	mux.HandleFunc("POST /login/confirm", own(func(w http.ResponseWriter, r *http.Request) {
+		out, err := l.Confirm(r.Context(), r.PostFormValue("account"))
+		if err != nil {
+			show(w, http.StatusBadRequest, loginView{Problem: err.Error()})
+			return
+		}
+		show(w, http.StatusOK, loginView{Outcome: &out})
+	}))
+	// Volvo sends the browser here. The state in the address, that only we, Volvo and
+	// who began the login know, is what lets it in; if it was published, others know it
+	// too, and the password is asked for.
 	mux.HandleFunc("GET /oauth/callback", func(w http.ResponseWriter, r *http.Request) {
-		finish(w, r, "http://"+r.Host+r.URL.RequestURI(), password != "")
+		pasted := "http://" + r.Host + r.URL.RequestURI()
+		take := func(w http.ResponseWriter, r *http.Request) { finish(w, r, pasted, g.password != "") }
+		if l.Published(pasted) {
+			take = own(take)
+		}
+		take(w, r)
 	})
-}
-
-// guard asks for the password, if there is one.
-func guard(password string) func(http.HandlerFunc) http.HandlerFunc {
-	return func(next http.HandlerFunc) http.HandlerFunc {
-		if password == "" {
-			return next
-		}
-		return func(w http.ResponseWriter, r *http.Request) {
-			if _, given, ok := r.BasicAuth(); ok && samePassword(password, given) {
-				next(w, r)
-				return
-			}
-			w.Header().Set("WWW-Authenticate", `Basic realm="volvobridge", charset="UTF-8"`)
-			http.Error(w, "the password of http.password is needed; any user name will do", http.StatusUnauthorized)
-		}
-	}
-}
-
-// samePassword compares with a bcrypt hash or a plain password.
-func samePassword(want, given string) bool {
-	if strings.HasPrefix(want, "$2") {
-		return bcrypt.CompareHashAndPassword([]byte(want), []byte(given)) == nil
-	}
-	a, b := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(given))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -23,6 +23,9 @@ type Options struct {
 	Login Login
 	// RedirectURL is what an address begins with that a login ends on.
 	RedirectURL string
+	// Warn is told of wrong passwords: what, from where, and how often since it was
+	// told last; at most once a minute. Nil: nobody is.
+	Warn func(what, from string, times int)
 }
 
 // New returns the handler of all paths.
@@ -31,10 +34,28 @@ func New(opts Options) http.Handler {
 	mux.HandleFunc("GET /healthz", report(opts.Healthy))
 	mux.HandleFunc("GET /readyz", report(opts.Ready))
 	if opts.Login != nil {
-		loginPages(mux, opts.Login, opts.Password, opts.RedirectURL)
+		loginPages(mux, opts.Login, newGate(opts.Password, opts.Warn), opts.RedirectURL)
 		mux.Handle("GET /{$}", http.RedirectHandler("/login", http.StatusFound))
 	}
-	return knownHost(opts.Hosts, http.NewCrossOriginProtection().Handler(mux))
+	return knownHost(opts.Hosts, http.NewCrossOriginProtection().Handler(bounded(mux)))
+}
+
+const maxBody = 64 << 10
+
+// bounded keeps bodies short: what is pasted is an address.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
+		if r.Method == http.MethodPost {
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, "what was posted can't be read, or is too long", http.StatusRequestEntityTooLarge)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Server returns a server with limits for clients that dawdle.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -26,7 +27,7 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Cha
 		if len(scopes) == 0 {
 			scopes = bridge.Scopes(cfg.Commands.Allow)
 		}
-		chain, err := bridge.OpenChain(bridge.ChainOptions{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret,
+		chain, err := bridge.OpenChain(bridge.ChainOptions{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, Ours: listsOurs(a, files[i], st),
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
 				AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})})
 		if err != nil {
@@ -35,6 +36,25 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Cha
 		chains[i] = chain
 	}
 	return chains, nil
+}
+
+// listsOurs tells whether a login lists a car that is configured for the account, or
+// was found in it before; where none is known, any login is ours.
+func listsOurs(a VolvoConfig, file string, st *store.Store) func(context.Context, string) (bool, error) {
+	shared := transport()
+	return func(ctx context.Context, access string) (bool, error) {
+		known := vinsOf(a)
+		if len(known) == 0 {
+			known = accountRecord{File: file}.withCars(st).VINs
+		}
+		if len(known) == 0 {
+			return true, nil
+		}
+		tokens := volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: access})
+		v, _ := buildVersion()
+		list, err := volvo.New(volvo.Options{URL: a.APIURL, Key: a.keys()[0], Tokens: tokens, Transport: shared, UserAgent: "volvobridge/" + v}).Vehicles(ctx)
+		return slices.ContainsFunc(list.VINs, func(vin string) bool { return slices.Contains(known, strings.ToUpper(vin)) }), err
+	}
 }
 
 // accountFiles is how a new account is named in the store: by what is its own, not by its

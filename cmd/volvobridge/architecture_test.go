@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"cmd/volvobridge": {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/mochi-mqtt/server/v2", "github.com/rs/zerolog"},
 	"bridge":          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/mqtt":     {"github.com/eclipse/paho.mqtt.golang"},
+	"bridge/picture":  {"golang.org/x/image"},
 	"bridge/schedule": {"volvobridge/volvo"},
 	"bridge/store":    {"volvobridge/volvo"},
 	"bridge/web":      {"volvobridge/volvo", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},

@@ -18,6 +18,8 @@ type Config struct {
 	HTTP          HTTPConfig          `yaml:"http"`
 	Store         string              `yaml:"store"`
 	Log           LogConfig           `yaml:"log"`
+
+	warnings []string // what is odd and stops nothing
 }
 
 // VolvoConfig is one Volvo ID.

@@ -5,10 +5,14 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +28,12 @@ func newConfig() *cobra.Command {
 		Use: "check", Short: "List every problem of a configuration at once", Args: cobra.NoArgs,
 		Example: "  volvobridge config check -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := loadConfig(file); err != nil {
+			cfg, err := loadConfig(file)
+			if err != nil {
 				return err
+			}
+			for _, w := range cfg.warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), file+": ok")
 			return nil
@@ -38,6 +46,7 @@ func newConfig() *cobra.Command {
 
 // check looks at what the values mean.
 func (s *source) check(cfg *Config) {
+	s.checkTexts(cfg)
 	s.checkAccounts(cfg)
 	s.checkMQTT(&cfg.MQTT)
 	s.checkHomeAssistant(cfg)
@@ -49,6 +58,72 @@ func (s *source) check(cfg *Config) {
 	}
 	s.oneOf("log.level", cfg.Log.Level, "trace", "debug", "info", "warn", "error")
 	s.oneOf("log.format", cfg.Log.Format, "console", "json")
+}
+
+// checkTexts looks for what nobody sees in any text, such as the line end of a file
+// from Windows behind a key: it would be sent to Volvo or the broker, which can't say
+// what is wrong with it.
+func (s *source) checkTexts(cfg *Config) {
+	texts(reflect.ValueOf(cfg).Elem(), "", func(key, value string) {
+		name := strings.HasSuffix(key, ".name")
+		hidden := strings.IndexFunc(value, func(r rune) bool {
+			return unicode.IsControl(r) || r == utf8.RuneError || !name && (unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) || unicode.In(r, unicode.Zs) && r != ' ')
+		})
+		switch {
+		case hidden >= 0 && strings.HasSuffix(value, "\r"):
+			s.wrong(key, "ends in a line end of Windows (CR); save the file that it comes from with the line ends of Unix")
+		case hidden >= 0:
+			s.wrong(key, "holds an invisible character, the %s; write it anew", ordinal(len([]rune(value[:hidden]))+1))
+		case strings.TrimSpace(value) != value && !strings.HasSuffix(key, "password"):
+			s.wrong(key, "begins or ends with a space; remove it")
+		}
+	})
+}
+
+func ordinal(n int) string {
+	switch {
+	case n%10 == 1 && n%100 != 11:
+		return fmt.Sprint(n, "st")
+	case n%10 == 2 && n%100 != 12:
+		return fmt.Sprint(n, "nd")
+	case n%10 == 3 && n%100 != 13:
+		return fmt.Sprint(n, "rd")
+	}
+	return fmt.Sprint(n, "th")
+}
+
+// texts visits every text with its key.
+func texts(v reflect.Value, key string, visit func(key, value string)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		names, index := fields(v.Type())
+		for _, name := range names {
+			texts(v.Field(index[name]), join(key, name), visit)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			texts(v.Index(i), fmt.Sprintf("%s[%d]", key, i), visit)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			if v.MapIndex(k).Kind() == reflect.String {
+				visit(key, v.MapIndex(k).String())
+				return // a token for all APIs stands there for each
+			}
+		}
+	case reflect.String:
+		visit(key, v.String())
+	}
+}
+
+// placeholder is what examples write in place of a value.
+var placeholder = regexp.MustCompile(`(?i)^(<.*>|\{.*\}|\[.*\]|your[-_ ].*|x{3,}|\.{3,}|change[-_ ]?me.*|todo|.*[-_]here)$`)
+
+// checkPlaceholder finds what was copied from an example and not filled in.
+func (s *source) checkPlaceholder(key, value string) {
+	if placeholder.MatchString(value) {
+		s.wrong(key, "still holds the text of an example; put your own value there")
+	}
 }
 
 func (s *source) oneOf(key, value string, allowed ...string) {
@@ -89,6 +164,9 @@ func (s *source) checkVolvo(key string, v *VolvoConfig) {
 	case slices.Contains(v.keys(), ""):
 		s.wrong(key+".api_keys", "holds an empty key; remove it")
 	}
+	s.checkPlaceholder(key+".client_id", v.ClientID)
+	s.checkPlaceholder(key+".client_secret", v.ClientSecret)
+	s.checkPlaceholder(key+".api_key", v.APIKey)
 	if !v.oauth() && v.AccessToken[volvo.ConnectedVehicle] == "" {
 		s.wrong(key+".access_token", "lacks connected_vehicle, without which no car is found; add the test token of the Connected Vehicle API")
 	}
@@ -117,6 +195,12 @@ func (s *source) checkVolvo(key string, v *VolvoConfig) {
 func (s *source) address(key, value string, schemes ...string) {
 	u, err := url.Parse(value)
 	switch {
+	case err == nil && strings.Count(u.Host, ":") > 1 && !strings.Contains(u.Host, "["):
+		s.wrong(key, "holds an IPv6 address without brackets; write it like %s://[fd00::1]:1883", u.Scheme)
+	case err == nil && u.Port() == "" && strings.HasSuffix(u.Host, ":"):
+		s.wrong(key, "ends in a : without a port")
+	case err == nil && u.Port() != "" && !validPort(u.Port()):
+		s.wrong(key, "names the port %s; ports go from 1 to 65535", u.Port())
 	case err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme):
 		if strings.Contains(value, "@") { // with a password, maybe
 			value = "this"
@@ -125,6 +209,11 @@ func (s *source) address(key, value string, schemes ...string) {
 	case u.User != nil:
 		s.wrong(key, "holds a user; put it into the keys username and password")
 	}
+}
+
+func validPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 1 && n <= 65535
 }
 
 // vehicleNames are the VINs and topics that are taken.
@@ -136,7 +225,7 @@ func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen ve
 		key := fmt.Sprintf("%s.vehicles[%d]", account, i)
 		vin, slug := strings.ToUpper(v.VIN), discovery.Slug(v.Name)
 		switch {
-		case !volvo.ValidVIN(vin):
+		case !volvo.ValidVIN(vin) || len(vin) < shortestVIN || !strings.ContainsAny(vin, "0123456789"):
 			s.wrong(key+".vin", "is not a VIN, which has 17 letters and digits")
 		case vins[vin]:
 			s.wrong(key+".vin", "stands twice; remove one")
@@ -150,6 +239,8 @@ func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen ve
 		vins[vin], slugs[slug] = true, true
 	}
 }
+
+const shortestVIN = 11 // of cars as old as nobody's here
 
 var (
 	clientIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -182,8 +273,8 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 func (s *source) checkEmbedded(m *MQTTConfig) {
 	host, port, err := net.SplitHostPort(m.Listen)
 	switch {
-	case err != nil || port == "":
-		s.wrong("mqtt.listen", "%q is not an address; write host:port, such as 127.0.0.1:1883", m.Listen)
+	case err != nil || !validPort(port) && port != "0":
+		s.wrong("mqtt.listen", "%q is not an address; write host:port, such as 127.0.0.1:1883 or [::1]:1883", m.Listen)
 	case !loopback(host) && (m.Username == "" || m.Password == ""):
 		s.wrong("mqtt.listen", "needs mqtt.username and mqtt.password to listen on %q, where others can reach it", m.Listen)
 	}
@@ -210,8 +301,9 @@ func (s *source) checkHomeAssistant(cfg *Config) {
 	if cfg.HomeAssistant.StatusTopic != "" {
 		s.topic("home_assistant.status_topic", cfg.HomeAssistant.StatusTopic)
 	}
-	if cfg.MQTT.Topic == cfg.HomeAssistant.Prefix {
-		s.wrong("mqtt.topic", "is home_assistant.prefix; states and discovery need a topic each")
+	topic, prefix := cfg.MQTT.Topic+"/", cfg.HomeAssistant.Prefix+"/"
+	if strings.HasPrefix(topic, prefix) || strings.HasPrefix(prefix, topic) {
+		s.wrong("mqtt.topic", "and home_assistant.prefix must not lie one in the other; states and discovery need a topic each")
 	}
 }
 
@@ -273,9 +365,14 @@ func (s *source) checkHTTP(h *HTTPConfig) {
 		return
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
-	if err != nil || port == "" {
-		s.wrong("http.listen", "%q is not an address; write host:port, such as 127.0.0.1:8099, or leave it empty", h.Listen)
+	if err != nil || !validPort(port) && port != "0" {
+		s.wrong("http.listen", "%q is not an address; write host:port, such as 127.0.0.1:8099 or [::1]:8099, or leave it empty", h.Listen)
 		return
+	}
+	for i, host := range h.Hosts {
+		if strings.ContainsAny(host, ":/") && net.ParseIP(strings.Trim(host, "[]")) == nil {
+			s.wrong(fmt.Sprintf("http.hosts[%d]", i), "must be a name alone, such as pi.local, without scheme and port")
+		}
 	}
 	if h.Password == "" && !loopback(host) {
 		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)

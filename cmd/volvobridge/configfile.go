@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,10 +32,12 @@ func (p problems) Error() string { return strings.Join(p, "\n") }
 
 // source reads a configuration and remembers where each key was set.
 type source struct {
-	where    map[string]string // key: "line 12" or a variable's name
-	checking bool              // all was read
-	bad      []string          // keys that can't be read, or are meant by a misspelt one
-	problems problems
+	where        map[string]string // key: "line 12" or a variable's name
+	fromVariable string            // the one that is being read; empty: the file
+	warnings     []string          // what is odd and stops nothing
+	checking     bool              // all was read
+	bad          []string          // keys that can't be read, or are meant by a misspelt one
+	problems     problems
 }
 
 // loadConfig reads a file and the environment. The error holds every problem.
@@ -49,15 +53,65 @@ func loadConfig(file string) (Config, error) {
 		}
 		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; %s", file, err, hint)}
 	}
-	cfg, err := parseConfig(data, os.Environ())
+	cfg, err := parseConfigOf(filepath.Dir(file), data, os.Environ())
 	if err != nil {
 		return Config{}, &exitError{exitConfig, fmt.Errorf("%s:\n%w", file, err)}
+	}
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) {
+		cfg.warnings = append(cfg.warnings, fmt.Sprintf("%s holds secrets, and others can read it (mode %04o); run: chmod go= %s", file, info.Mode().Perm(), file))
 	}
 	return cfg, nil
 }
 
-// parseConfig reads YAML and variables over the defaults.
+// besides makes relative names of files relative to the folder of the configuration:
+// the same file must mean the same wherever a command is typed.
+func (c *Config) besides(folder string) {
+	for _, name := range []*string{&c.Store, &c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile} {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(folder, *name)
+		}
+	}
+}
+
+// holdsSecrets tells whether a secret stands in the file itself.
+func holdsSecrets(cfg Config, data []byte) bool {
+	found := false
+	secrets(reflect.ValueOf(&cfg).Elem(), func(s string) {
+		found = found || len(s) >= minSecret && bytes.Contains(data, []byte(s))
+	})
+	return found
+}
+
+// secrets visits every text of a key that is marked as one.
+func secrets(v reflect.Value, visit func(string)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.Tag.Get("secret") != "" || f.Type.Kind() == reflect.Struct || f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+				secrets(v.Field(i), visit)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			secrets(v.Index(i), visit)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			secrets(v.MapIndex(key), visit)
+		}
+	case reflect.String:
+		visit(v.String())
+	}
+}
+
+// parseConfig reads YAML and variables over the defaults; names of files are relative
+// to the working folder.
 func parseConfig(data []byte, environ []string) (Config, error) {
+	return parseConfigOf("", data, environ)
+}
+
+// parseConfigOf is parseConfig for a file in a folder.
+func parseConfigOf(folder string, data []byte, environ []string) (Config, error) {
 	cfg := defaults()
 	s := &source{where: map[string]string{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -73,6 +127,8 @@ func parseConfig(data []byte, environ []string) (Config, error) {
 		}
 	}
 	s.environment(&cfg, environ)
+	cfg.warnings = s.warnings
+	cfg.besides(folder)
 	if len(s.problems) == 0 || !s.unreadable() {
 		s.checking = true
 		s.check(&cfg)
@@ -149,10 +205,14 @@ func (s *source) node(n *yaml.Node, v reflect.Value, key string) {
 		n = n.Alias
 	}
 	if key != "" && !strings.HasPrefix(s.where[key], envPrefix) {
-		s.where[key] = fmt.Sprintf("line %d", n.Line)
+		s.where[key] = s.place(n)
 	}
-	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		return // the key without a value: the default
+	case n.Kind == yaml.ScalarNode && n.Tag != "" && !strings.HasPrefix(n.Tag, "!!"):
+		s.wrong(key, "begins with a !, which means something else in YAML; put the value into quotes")
+		return
 	}
 	switch {
 	case v.Type() == tokenType:
@@ -170,12 +230,30 @@ func (s *source) node(n *yaml.Node, v reflect.Value, key string) {
 	}
 }
 
+// place tells where a node stands.
+func (s *source) place(n *yaml.Node) string {
+	if s.fromVariable != "" {
+		return s.fromVariable
+	}
+	return fmt.Sprintf("line %d", n.Line)
+}
+
+// commentInPlace tells whether what stands behind a key is taken for a comment, and
+// does not look like one.
+func commentInPlace(n *yaml.Node) bool {
+	comment := n.LineComment
+	return len(comment) > 1 && comment[0] == '#' && comment[1] != ' ' && comment[1] != '#'
+}
+
 // fields lists the keys of a struct with the index of each.
 func fields(t reflect.Type) ([]string, map[string]int) {
 	var names []string
 	index := map[string]int{}
 	for i := range t.NumField() {
 		name := t.Field(i).Tag.Get("yaml")
+		if name == "" {
+			continue
+		}
 		names = append(names, name)
 		index[name] = i
 	}
@@ -191,7 +269,11 @@ func join(key, name string) string {
 
 func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
-		s.wrong(key, "must be keys with values, not %s", kindName(n))
+		example := ""
+		if v.Type() == reflect.TypeFor[VehicleConfig]() {
+			example = ", such as {vin: YV1..., name: XC40}"
+		}
+		s.wrong(key, "must be keys with values%s, not %s", example, kindName(n))
 		return
 	}
 	names, index := fields(v.Type())
@@ -199,7 +281,7 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i].Value
 		field, known := index[name]
-		line := fmt.Sprintf("line %d", n.Content[i].Line)
+		line := s.place(n.Content[i])
 		switch {
 		case !known:
 			s.add(line, "", "unknown key %q%s%s", name, in(key), s.meant(key, name, names, n))
@@ -207,6 +289,10 @@ func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 			s.add(line, "", "the key %q stands twice%s; remove one", name, in(key))
 		default:
 			seen[name] = true
+			if value := n.Content[i+1]; value.Tag == "!!null" && v.Field(field).Kind() == reflect.String && commentInPlace(n.Content[i]) {
+				s.where[join(key, name)] = line
+				s.wrong(join(key, name), "is empty, since a # begins a comment; put the value into quotes")
+			}
 			s.node(n.Content[i+1], v.Field(field), join(key, name))
 		}
 	}
@@ -242,7 +328,11 @@ func in(key string) string {
 
 func (s *source) list(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.SequenceNode {
-		s.wrong(key, "must be a list, such as [a, b], not %s", kindName(n))
+		example := "[a, b]"
+		if v.Type().Elem() == reflect.TypeFor[VehicleConfig]() {
+			example = "[{vin: YV1..., name: XC40}]"
+		}
+		s.wrong(key, "must be a list, such as %s, not %s", example, kindName(n))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
@@ -262,7 +352,7 @@ func (s *source) table(n *yaml.Node, v reflect.Value, key string) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if name := reflect.ValueOf(n.Content[i].Value).Convert(v.Type().Key()); v.MapIndex(name).IsValid() {
-			s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "the key %q stands twice in %s; remove one", n.Content[i].Value, key)
+			s.add(s.place(n.Content[i]), "", "the key %q stands twice in %s; remove one", n.Content[i].Value, key)
 		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		s.node(n.Content[i+1], item, join(key, n.Content[i].Value))
@@ -321,11 +411,11 @@ func (s *source) token(n *yaml.Node, v reflect.Value, key string) {
 			name := n.Content[i].Value
 			if !slices.Contains(names, name) {
 				s.bad = append(s.bad, key)
-				s.add(fmt.Sprintf("line %d", n.Content[i].Line), "", "unknown key %q in %s%s", name, key, suggest(name, names))
+				s.add(s.place(n.Content[i]), "", "unknown key %q in %s%s", name, key, suggest(name, names))
 				continue
 			}
 			if value := n.Content[i+1]; value.Kind != yaml.ScalarNode {
-				s.add(fmt.Sprintf("line %d", value.Line), "", "%s.%s must be a token", key, name)
+				s.add(s.place(value), "", "%s.%s must be a token", key, name)
 			} else if value.Tag != "!!null" && value.Value != "" {
 				token[volvo.API(name)] = value.Value
 			}
@@ -370,7 +460,7 @@ func (s *source) environment(cfg *Config, environ []string) {
 		case fromFile:
 			data, err := os.ReadFile(file)
 			if err != nil {
-				s.add(name+"_FILE", key, "the file can't be read: %v", err)
+				s.add(name+"_FILE", key, "must name a file, and the file that it names can't be read: %v", reason(err))
 				return
 			}
 			name, value, set = name+"_FILE", strings.TrimRight(string(data), "\r\n"), true
@@ -380,10 +470,49 @@ func (s *source) environment(cfg *Config, environ []string) {
 			s.variable(name, value, v, key)
 		}
 	})
-	for name := range variables {
-		s.add(name, "", "there is no such key%s", suggest(name, known))
+	before := len(s.problems)
+	for name, value := range variables {
+		switch {
+		case ofKubernetes(name, value):
+		case misspelt(name, known) != "":
+			s.add(name, "", "there is no such key: did you mean %q?", misspelt(name, known))
+		default:
+			s.warnings = append(s.warnings, fmt.Sprintf("the variable %s is no key of the configuration, and is left alone; see config.example.yaml for all keys", name))
+		}
 	}
-	slices.Sort(s.problems[len(s.problems)-len(variables):])
+	slices.Sort(s.problems[before:])
+	slices.Sort(s.warnings)
+}
+
+// kubernetesNames are variables that Kubernetes sets for a service that happens to be
+// called as our program is.
+var kubernetesNames = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+func ofKubernetes(name, value string) bool {
+	if strings.HasSuffix(name, "_PORT") && !strings.Contains(name, "_SERVICE_") && !strings.Contains(name, "_TCP_") && !strings.Contains(name, "_UDP_") {
+		return strings.Contains(value, "://")
+	}
+	return kubernetesNames.MatchString(name)
+}
+
+// misspelt finds the variable that was probably meant: one that differs in a letter
+// or two.
+func misspelt(name string, known []string) string {
+	name = strings.TrimSuffix(name, "_FILE")
+	for _, k := range known {
+		if edits(name, k) <= 2 {
+			return k
+		}
+	}
+	return ""
+}
+
+// reason is an error without the name of the file: a secret may have been put there.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 func envName(key string) string {
@@ -392,6 +521,11 @@ func envName(key string) string {
 
 // variable decodes a variable's text: lists and mappings are YAML.
 func (s *source) variable(name, value string, v reflect.Value, key string) {
+	if v.Kind() != reflect.String && strings.TrimSpace(value) == "" {
+		return // blank: the default
+	}
+	s.fromVariable = name
+	defer func() { s.fromVariable = "" }()
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
 	structured := v.Kind() == reflect.Slice || v.Kind() == reflect.Map && (v.Type() != tokenType || strings.HasPrefix(strings.TrimSpace(value), "{"))
 	if structured {

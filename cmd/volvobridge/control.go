@@ -88,6 +88,14 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 	})
 	mux.HandleFunc("POST /login/finish", func(w http.ResponseWriter, r *http.Request) {
 		outcome, err := logins.finish(r.Context(), r.PostFormValue("pasted"))
+		if outcome.Foreign {
+			answer(w, outcome, nil)
+			return
+		}
+		answer(w, outcome, err)
+	})
+	mux.HandleFunc("POST /login/confirm", func(w http.ResponseWriter, r *http.Request) {
+		outcome, err := logins.confirm(r.Context(), r.PostFormValue("account"))
 		answer(w, outcome, err)
 	})
 	return mux

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,6 +129,7 @@ type session struct {
 	account string
 	before  time.Time // the login of before
 	done    chan step
+	asked   atomic.Bool // whether a login is to be used that listed none of the cars
 }
 
 // step is something that ended: a paste, a redirect, a login elsewhere.
@@ -167,6 +169,12 @@ func (s *session) run(ctx context.Context) error {
 		case e.ended:
 			typing = false
 			fmt.Fprintf(s.out, "\nNobody can paste here; waiting for the browser until %s.\n", address.Until.Local().Format("15:04"))
+		case e.outcome.Foreign && typing:
+			last = errors.New("the login listed none of the cars")
+			s.asked.Store(true)
+			fmt.Fprint(s.out, "\nThis login lists none of your cars, so the one before is kept and used. If it is meant, type yes\nand press Enter; else run volvobridge login again with the Volvo ID that they are linked to.\n")
+		case e.outcome.Foreign:
+			return errors.New("this login lists none of your cars; the one before is kept and used")
 		case e.err != nil && !typing:
 			return e.err
 		case e.err != nil:
@@ -270,6 +278,8 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			text = "That did not work: " + err.Error() + "."
+		} else if outcome.Foreign {
+			text = "This login lists none of your cars. The terminal asks whether it is meant."
 		} else if outcome.Next != nil {
 			text = "Your application lacks a scope. The terminal shows a second address."
 		}
@@ -277,7 +287,7 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush() // before the program ends
 		}
-		if err == nil || spent(err) { // else it was not about a login of ours: anybody can call this
+		if err == nil || outcome.Foreign || spent(err) { // else it was not about a login of ours: anybody can call this
 			s.done <- step{outcome: outcome, err: err}
 		}
 	})
@@ -302,6 +312,11 @@ func (s *session) type_(ctx context.Context) {
 	lines := bufio.NewScanner(s.in)
 	for lines.Scan() {
 		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		if s.asked.Load() && strings.EqualFold(strings.TrimSpace(lines.Text()), "yes") {
+			outcome, err := s.confirm(ctx, s.account)
+			s.done <- step{outcome: outcome, err: err}
 			continue
 		}
 		outcome, err := s.finish(ctx, lines.Text())
@@ -347,6 +362,11 @@ func (r remoteLogins) accounts(ctx context.Context) (states []loginState, err er
 func (r remoteLogins) begin(ctx context.Context, account string) (a bridge.Address, err error) {
 	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/begin", url.Values{"account": {account}}, &a)
 	return a, err
+}
+
+func (r remoteLogins) confirm(ctx context.Context, account string) (o bridge.LoginOutcome, err error) {
+	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/confirm", url.Values{"account": {account}}, &o)
+	return o, err
 }
 
 func (r remoteLogins) finish(ctx context.Context, pasted string) (o bridge.LoginOutcome, err error) {

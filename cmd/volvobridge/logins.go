@@ -19,6 +19,8 @@ type loginState struct {
 	LoggedIn time.Time `json:"loggedIn"`
 	Ends     time.Time `json:"ends"`
 	Missing  []string  `json:"missing"`
+	// Unconfirmed: a login that listed none of the cars waits.
+	Unconfirmed bool `json:"unconfirmed"`
 }
 
 func (s loginState) String() string {
@@ -36,6 +38,8 @@ type logins interface {
 	accounts(ctx context.Context) ([]loginState, error)
 	begin(ctx context.Context, account string) (bridge.Address, error)
 	finish(ctx context.Context, pasted string) (bridge.LoginOutcome, error)
+	// confirm uses the login that listed none of the cars.
+	confirm(ctx context.Context, account string) (bridge.LoginOutcome, error)
 }
 
 // localLogins are those of this process. It implements [web.Login] too.
@@ -58,7 +62,7 @@ func (l localLogins) accounts(context.Context) ([]loginState, error) {
 	states := []loginState{}
 	for _, c := range l.open() {
 		s := c.State(time.Now())
-		states = append(states, loginState{Name: c.Name(), Required: s.Login, Why: s.Why, LoggedIn: s.LoggedIn, Ends: s.Ends, Missing: s.Missing})
+		states = append(states, loginState{Name: c.Name(), Required: s.Login, Why: s.Why, LoggedIn: s.LoggedIn, Ends: s.Ends, Missing: s.Missing, Unconfirmed: c.Unconfirmed()})
 	}
 	return states, nil
 }
@@ -81,12 +85,25 @@ func (l localLogins) finish(ctx context.Context, pasted string) (bridge.LoginOut
 	return bridge.FinishLogin(ctx, l.open(), pasted)
 }
 
+func (l localLogins) confirm(_ context.Context, account string) (bridge.LoginOutcome, error) {
+	return bridge.ConfirmLogin(l.open(), account)
+}
+
+// Confirm implements [web.Login].
+func (l localLogins) Confirm(ctx context.Context, account string) (web.LoginOutcome, error) {
+	out, err := l.confirm(ctx, account)
+	return web.LoginOutcome{Account: out.Account, Lost: out.Lost}, err
+}
+
+// Published implements [web.Login].
+func (l localLogins) Published(pasted string) bool { return bridge.Published(l.open(), pasted) }
+
 // Accounts implements [web.Login].
 func (l localLogins) Accounts() []web.LoginAccount {
 	var all []web.LoginAccount
 	states, _ := l.accounts(context.Background()) // never fails here
 	for _, s := range states {
-		all = append(all, web.LoginAccount{Name: s.Name, State: s.String(), Required: s.Required})
+		all = append(all, web.LoginAccount{Name: s.Name, State: s.String(), Required: s.Required, Unconfirmed: s.Unconfirmed})
 	}
 	return all
 }

@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/rs/zerolog"
 )
 
 // gcPercent trades a little of a processor that idles for memory that is short on
@@ -14,7 +16,15 @@ import (
 const gcPercent = 40
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		// The bridge outlives the terminal that it was started from, and the end of a pipe
+		// that its log goes into.
+		signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+		signals = signals[:2]
+		zerolog.ErrorHandler = func(error) {} // else it would complain to where nobody listens
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

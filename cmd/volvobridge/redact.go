@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"volvobridge/bridge"
@@ -18,8 +19,9 @@ type redactor struct {
 	out io.Writer
 
 	mu      sync.RWMutex
-	secrets [][]byte // longest first: one may hold another
-	tokens  [][]byte // the last ones
+	secrets [][]byte            // longest first: one may hold another
+	words   map[string]struct{} // VINs, in lower case
+	tokens  [][]byte            // the last ones
 }
 
 const minSecret = 4 // shorter texts would mask half the log
@@ -27,11 +29,13 @@ const minSecret = 4 // shorter texts would mask half the log
 var (
 	mask = []byte("***")
 	// A VIN, a JSON web token, a key of 32 hex digits, a position.
-	vinLike  = regexp.MustCompile(`\b[A-HJ-NPR-Za-hj-npr-z0-9]{17}\b`)
-	jwtLike  = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
-	keyLike  = regexp.MustCompile(`\b[0-9a-fA-F]{32}\b`)
-	spotLike = regexp.MustCompile(`-?\b\d{1,3}\.\d{5,}\b`)
-	hasDigit = regexp.MustCompile(`[0-9]`)
+	vinLike   = regexp.MustCompile(`\b[A-HJ-NPR-Za-hj-npr-z0-9]{17}\b`)
+	jwtLike   = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
+	keyLike   = regexp.MustCompile(`\b[0-9a-fA-F]{32}\b`)
+	spotLike  = regexp.MustCompile(`-?\b\d{1,3}\.\d{4,}\b|-?\b\d{1,3}\.\d{2,}\s*[,;/ ]\s*-?\d{1,3}\.\d{2,}\b`)
+	plainWord = regexp.MustCompile(`[A-Za-z0-9]{5,}`)
+	isWord    = regexp.MustCompile(`^[A-Za-z0-9]{5,17}$`)
+	hasDigit  = regexp.MustCompile(`[0-9]`)
 )
 
 func newRedactor(out io.Writer) *redactor { return &redactor{out: out} }
@@ -49,6 +53,20 @@ func (r *redactor) secret(s string) {
 		}
 	}
 	slices.SortFunc(r.secrets, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
+}
+
+// vin adds a VIN. There may be thousands: each line is looked through once for all.
+func (r *redactor) vin(s string) {
+	if !isWord.MatchString(s) {
+		r.secret(s)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.words == nil {
+		r.words = map[string]struct{}{}
+	}
+	r.words[strings.ToLower(s)] = struct{}{}
 }
 
 const mostTokens = 100
@@ -103,6 +121,14 @@ func (r *redactor) redact(line []byte) []byte {
 	masked := line
 	for _, s := range slices.Concat(r.secrets, r.tokens) {
 		masked = bytes.ReplaceAll(masked, s, mask)
+	}
+	if len(r.words) > 0 {
+		masked = plainWord.ReplaceAllFunc(masked, func(word []byte) []byte {
+			if _, secret := r.words[strings.ToLower(string(word))]; secret {
+				return mask
+			}
+			return word
+		})
 	}
 	masked = jwtLike.ReplaceAll(masked, mask)
 	masked = keyLike.ReplaceAll(masked, mask)

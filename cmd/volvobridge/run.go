@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,6 +55,12 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}
+	for _, w := range cfg.warnings {
+		log.Warn().Msg(w)
+	}
+	for _, note := range st.Mended() {
+		log.Warn().Str("hint", "log in again if you do not trust those who could read it").Msg(note)
+	}
 	for _, aside := range st.Notes() {
 		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
 	}
@@ -78,6 +86,12 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	stopControl()
 	stop()
 	logins.wait()
+	for _, c := range logins.open() {
+		if lost := c.Keep(); lost != nil {
+			log.Error().Str("account", c.Name()).Err(lost).Str("hint", "free some space, and log in again with volvobridge login").Msg("the login is lost")
+			err = errors.Join(err, lost)
+		}
+	}
 	log.Info().Msg("stopped")
 	if err = errors.Join(err, st.Close()); err != nil {
 		return &exitError{exitFailure, err}
@@ -112,7 +126,7 @@ func tellSecrets(cfg Config, redact *redactor) {
 			redact.secret(token)
 		}
 		for _, v := range a.Vehicles {
-			redact.secret(v.VIN)
+			redact.vin(v.VIN)
 		}
 	}
 	for _, s := range []string{cfg.MQTT.Password, cfg.HTTP.Password, cfg.Commands.PIN} {
@@ -131,8 +145,14 @@ func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *reda
 			Rules: schedule.Rules{Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
-		Store: st, Log: log, Secret: redact.secret, Version: v,
+		Store: st, Log: log, Secret: redact.vin, Version: v, Host: hostName(),
 	}
+}
+
+// hostName is this machine's name; empty if nobody knows.
+func hostName() string {
+	name, _ := os.Hostname() // only for people
+	return name
 }
 
 // tlsConfig reads the broker's CA and our certificate.
@@ -155,7 +175,7 @@ func rootCAs(file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the file can't be read: %w", err)
+		return nil, fmt.Errorf("the file can't be read: %w", ofFile(err, file))
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
@@ -164,15 +184,39 @@ func rootCAs(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// ofFile is an error of reading files, without their names if a key was put in place
+// of one.
+func ofFile(err error, names ...string) error {
+	for _, name := range names {
+		if strings.Contains(name, "-----") || strings.Contains(name, "\n") {
+			return fmt.Errorf("it must name a file: %w", reason(err))
+		}
+	}
+	return err
+}
+
 func certificates(certFile, keyFile string) ([]tls.Certificate, error) {
 	if certFile == "" {
 		return nil, nil
 	}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, err
+		return nil, ofFile(err, certFile, keyFile)
 	}
 	return []tls.Certificate{cert}, nil
+}
+
+// serverLog has net/http's own lines go through our log, which masks and counts.
+func serverLog(log zerolog.Logger) *stdlog.Logger {
+	return stdlog.New(lineWriter{log}, "", 0)
+}
+
+type lineWriter struct{ log zerolog.Logger }
+
+// Write implements [io.Writer].
+func (w lineWriter) Write(line []byte) (int, error) {
+	w.log.Debug().Str("what", strings.TrimSpace(string(line))).Msg("web server")
+	return len(line), nil
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
@@ -188,7 +232,10 @@ func serve(cfg Config, b *bridge.Bridge, logins localLogins, log zerolog.Logger)
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
 	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
-		Login: logins, RedirectURL: cfg.accountList()[0].RedirectURL}))
+		Login: logins, RedirectURL: cfg.accountList()[0].RedirectURL, Warn: func(what, from string, times int) {
+			log.Warn().Str("from", from).Int("times", times).Str("hint", "if that was not you, somebody tries passwords: let fewer reach http.listen").Msg(what)
+		}}))
+	server.ErrorLog = serverLog(log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
