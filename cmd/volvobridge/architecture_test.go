@@ -14,16 +14,17 @@ import (
 // mayImport is who may import what, beside the standard library; a folder that is
 // not listed may import nothing.
 var mayImport = map[string][]string{
-	"cmd/volvobridge": {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/mochi-mqtt/server/v2", "github.com/rs/zerolog"},
-	"bridge":          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
-	"bridge/mqtt":     {"github.com/eclipse/paho.mqtt.golang"},
-	"bridge/picture":  {"golang.org/x/image"},
-	"bridge/schedule": {"volvobridge/volvo"},
-	"bridge/store":    {"volvobridge/volvo"},
-	"bridge/web":      {"volvobridge/volvo", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
-	"discovery":       {},
-	"volvo":           {"golang.org/x/oauth2"},
-	"volvo/simulator": {},
+	"cmd/volvobridge":                 {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/rs/zerolog"},
+	"cmd/volvobridge/internal/broker": {"github.com/mochi-mqtt/server/v2"},
+	"bridge":                          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
+	"bridge/mqtt":                     {"github.com/eclipse/paho.mqtt.golang"},
+	"bridge/picture":                  {"golang.org/x/image"},
+	"bridge/schedule":                 {"volvobridge/volvo"},
+	"bridge/store":                    {"volvobridge/volvo"},
+	"bridge/web":                      {"volvobridge/volvo", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"discovery":                       {},
+	"volvo":                           {"golang.org/x/oauth2"},
+	"volvo/simulator":                 {},
 
 	"bridge/mqtt/mqtttest": {"github.com/eclipse/paho.mqtt.golang/packets"}, // for tests only
 }

@@ -17,6 +17,7 @@ import (
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/broker"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
@@ -63,11 +64,11 @@ func demo(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	broker, err := startBroker(brokerListener, "", "")
+	own, err := broker.Start(brokerListener, "", "", func(string, error) {})
 	if err != nil {
 		return err
 	}
-	defer broker.stop()
+	defer own.Stop()
 
 	cfg := demoConfig(cloud, cloudListener.Addr().String(), brokerListener.Addr().String(), dir)
 	st, err := store.Open(cfg.Store)

@@ -68,14 +68,20 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	stopBroker, err := embed(&cfg.MQTT)
+	own, err := embed(&cfg.MQTT, log)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	defer stopBroker()
+	if own != nil {
+		defer own.Stop()
+	}
 	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg, chains))
 	logins := localLogins{chains}
-	stop, err := serve(cfg, b, logins, log)
+	healthy := b.Healthy
+	if own != nil {
+		healthy = func() error { return errors.Join(b.Healthy(), own.Healthy()) }
+	}
+	stop, err := serve(cfg, b, healthy, logins, log)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
@@ -220,7 +226,7 @@ func (w lineWriter) Write(line []byte) (int, error) {
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
-func serve(cfg Config, b *bridge.Bridge, logins localLogins, log zerolog.Logger) (func(), error) {
+func serve(cfg Config, b *bridge.Bridge, healthy func() error, logins localLogins, log zerolog.Logger) (func(), error) {
 	if cfg.HTTP.Listen == "" {
 		return func() {}, nil
 	}
@@ -231,7 +237,7 @@ func serve(cfg Config, b *bridge.Bridge, logins localLogins, log zerolog.Logger)
 		}
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
-	server := web.Server(web.New(web.Options{Healthy: b.Healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
+	server := web.Server(web.New(web.Options{Healthy: healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
 		Login: logins, RedirectURL: cfg.accountList()[0].RedirectURL, Warn: func(what, from string, times int) {
 			log.Warn().Str("from", from).Int("times", times).Str("hint", "if that was not you, somebody tries passwords: let fewer reach http.listen").Msg(what)
 		}}))
