@@ -23,6 +23,7 @@ func (b *Bridge) announceCar(c *car) {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
+	b.names.give(c)
 	m := b.carMessage(c)
 	entomb(m, c.Told)
 	payload, err := m.Payload()
@@ -36,7 +37,8 @@ func (b *Bridge) announceCar(c *car) {
 	if b.send(b.device(c), payload) {
 		b.expectDevice(b.device(c))
 		c.announced = sum
-		if remember(m, c.Told) {
+		if news := c.Base != c.base; remember(m, c.Told) || news {
+			c.Base = c.base
 			b.saveCar(c)
 		}
 	}
@@ -82,7 +84,7 @@ func (b *Bridge) carMessage(c *car) discovery.Message {
 	year := brief(c.reading(volvo.Details, "modelYear").Value)
 	m := discovery.Message{
 		Device: discovery.Device{
-			Identifiers: []string{carID(c)}, Name: c.deviceName(), Manufacturer: manufacturer,
+			Identifiers: []string{carID(c)}, Name: c.device, Manufacturer: manufacturer,
 			Model: cmp.Or(model, "Volvo"), SerialNumber: c.vin, ViaDevice: b.ownID(),
 		},
 		Origin:           b.origin(),

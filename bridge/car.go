@@ -19,6 +19,8 @@ type car struct {
 	vin     string
 	slug    string // in topics
 	name    string // as configured, may be empty
+	device  string // the name of the device, as [deviceNames] gave it
+	base    string // of the entity ids, likewise
 	label   string // in logs: never the VIN
 	account *account
 	memory
@@ -60,6 +62,8 @@ type memory struct {
 	// Assistant was told.
 	Slug string            `json:"slug,omitzero"`
 	Told map[string]string `json:"told,omitzero"`
+	// Base is the name that the car was first announced with.
+	Base string `json:"base,omitzero"`
 	// Doubts are fields that say what cannot be.
 	Doubts map[string]doubt `json:"doubts,omitzero"`
 }
@@ -169,21 +173,74 @@ func (c *car) drivetrain() drivetrain {
 	return unknownDrivetrain
 }
 
-// deviceName is the configured name, else "Volvo" and the model.
-func (c *car) deviceName() string {
+// ownName is the configured name, else "Volvo" and the model.
+func (c *car) ownName() string {
 	if c.name != "" {
 		return c.name
 	}
 	return strings.TrimSpace("Volvo " + c.model())
 }
 
-// entityID is the entity's in Home Assistant, as far as we are asked.
-func (c *car) entityID(e *entity) string {
-	name := c.deviceName()
-	if discovery.Slug(name) == "" { // no letter of it is Latin
-		name = c.vin
+// shortestEnd is how many characters of a VIN tell cars of the same name apart.
+const shortestEnd = 4
+
+// apart returns a name that differs, as Home Assistant spells it, from those taken:
+// the same with the end of the VIN. One that can't be spelt at all is Volvo's.
+func (c *car) apart(name string, taken func(slug string) bool) string {
+	if discovery.Slug(name) == "" {
+		name = strings.TrimSpace("Volvo " + c.model() + " " + c.vin[max(0, len(c.vin)-shortestEnd):])
 	}
-	return discovery.EntityID(e.platform, name, cmp.Or(e.suffix, e.id))
+	unique := name
+	for n := shortestEnd; taken(discovery.Slug(unique)) && n <= len(c.vin); n++ {
+		unique = name + " " + c.vin[len(c.vin)-n:]
+	}
+	return unique
+}
+
+// deviceNames are those that devices and bases of entity ids have, as Home Assistant spells
+// them, with the VIN of the car: whoever comes first keeps a name.
+type deviceNames struct{ devices, bases map[string]string }
+
+func newNames() deviceNames { return deviceNames{map[string]string{}, map[string]string{}} }
+
+// give gives a car the name of its device and, as long as it was never announced, the
+// base of its entity ids.
+func (n deviceNames) give(c *car) {
+	n.release(c)
+	want := c.ownName()
+	if c.Base == want || strings.HasPrefix(c.Base, want+" ") { // as it was told apart before
+		want = c.Base
+	}
+	c.device = c.apart(want, func(slug string) bool { return n.devices[slug] != "" })
+	n.devices[discovery.Slug(c.device)] = c.vin
+	if c.base = c.Base; c.base == "" {
+		c.base = c.apart(c.device, func(slug string) bool { return n.bases[slug] != "" })
+	}
+	n.bases[discovery.Slug(c.base)] = c.vin
+}
+
+// release gives up the names of a car.
+func (n deviceNames) release(c *car) {
+	if slug := discovery.Slug(c.device); n.devices[slug] == c.vin {
+		delete(n.devices, slug)
+	}
+	if slug := discovery.Slug(c.base); n.bases[slug] == c.vin {
+		delete(n.bases, slug)
+	}
+}
+
+// reserve keeps the base of a car that was announced before for it.
+func (n deviceNames) reserve(c *car) {
+	if slug := discovery.Slug(c.Base); c.Base != "" && n.bases[slug] == "" {
+		n.bases[slug] = c.vin
+		c.base = c.Base
+	}
+}
+
+// entityID is the entity's in Home Assistant, as far as we are asked: it goes by the
+// first name that the car was announced with, since Home Assistant keeps that.
+func (c *car) entityID(e *entity) string {
+	return discovery.EntityID(e.platform, c.base, cmp.Or(e.suffix, e.id))
 }
 
 func (c *car) model() string { return brief(c.reading(volvo.Details, "descriptions.model").Value) }

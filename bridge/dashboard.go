@@ -24,7 +24,7 @@ type CarView struct {
 
 // view makes the view of a car.
 func (b *Bridge) view(c *car) CarView {
-	v := CarView{Name: c.deviceName(), Slug: c.slug, Entities: map[string]string{}, Names: map[string]string{}}
+	v := CarView{Name: c.device, Slug: c.slug, Entities: map[string]string{}, Names: map[string]string{}}
 	for i := range entities {
 		if e := &entities[i]; b.has(c, e) {
 			v.Entities[e.id], v.Names[e.id] = c.entityID(e), c.entityName(e)
@@ -37,6 +37,7 @@ func (b *Bridge) view(c *car) CarView {
 func (b *Bridge) Views(ctx context.Context) (views []CarView, err error) {
 	err = b.within(ctx, func(time.Time) {
 		for _, c := range b.cars {
+			b.names.give(c)
 			views = append(views, b.view(c))
 		}
 	})
@@ -53,6 +54,7 @@ func ViewsAlone(opts Options) []CarView {
 		}
 	}
 	var views []CarView
+	var cars []*car
 	for _, file := range opts.Store.Names(carPrefix) {
 		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
 		m, err := loadMemory(opts.Store.Load(file))
@@ -60,7 +62,14 @@ func ViewsAlone(opts Options) []CarView {
 		if err != nil || len(configured) > 0 && !wanted {
 			continue
 		}
-		views = append(views, b.view(&car{vin: vin, name: name, slug: cmp.Or(m.Slug, vin), memory: m}))
+		cars = append(cars, &car{vin: vin, name: name, slug: cmp.Or(m.Slug, vin), memory: m})
+	}
+	for _, c := range cars {
+		b.names.reserve(c)
+	}
+	for _, c := range cars {
+		b.names.give(c)
+		views = append(views, b.view(c))
 	}
 	return views
 }

@@ -103,6 +103,7 @@ func (b *Bridge) dropCar(c *car) {
 	b.cars = slices.DeleteFunc(b.cars, same)
 	c.account.cars = slices.DeleteFunc(c.account.cars, same)
 	delete(b.bySlug, c.slug)
+	b.names.release(c)
 	c.account.plan.Remove(c.vin)
 	b.rememberCars(c.account)
 }

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,7 +165,7 @@ func TestDeletedDevice(t *testing.T) {
 	})
 }
 
-// TestRename: the old topics go, the unique ids stay.
+// TestRename: the old topics go, the unique ids and the entity ids stay.
 func TestRename(t *testing.T) {
 	cloud := ownCar(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -185,8 +186,60 @@ func TestRename(t *testing.T) {
 			}
 		}
 		k := components(r, topic)["lock"]
-		if k["unique_id"] != id || k["state_topic"] != base+"/family_car/state" || k["default_entity_id"] != "lock.family_car_lock" {
+		if k["unique_id"] != id || k["state_topic"] != base+"/family_car/state" || k["default_entity_id"] != "lock.volvo_v60_lock" { // Home Assistant keeps its own, too
 			t.Errorf("%v", k)
 		}
 	})
+}
+
+// TestCarsOfOneName: two of a model, one called as the other by default, a name in
+// decomposed Unicode: each has ids and a device name of its own, for good.
+func TestCarsOfOneName(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cars []bridge.Vehicle
+		want []string
+	}{
+		{"two without names", []bridge.Vehicle{{VIN: "YV1AA000000001111"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
+		{"the same end", []bridge.Vehicle{{VIN: "YV1AA000000012222"}, {VIN: "YV1AA000000022222"}, {VIN: "YV1AA000000032222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock", "lock.volvo_v60_32222_lock"}},
+		{"named as the other's default", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "Volvo V60"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
+		{"decomposed", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "U\u0308bermut"}}, []string{"lock.ubermut_lock"}},
+		{"nothing to spell", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "🚗"}, {VIN: "YV1AA000000002222", Name: "🚙"}}, []string{"lock.volvo_v60_1111_lock", "lock.volvo_v60_2222_lock"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, ownCar(t), c.cars...)
+				r.start()
+				defer func() { r.stop() }()
+				for range 2 { // also after a restart
+					time.Sleep(time.Minute)
+					var got []string
+					names := map[string]bool{}
+					for _, v := range c.cars {
+						message, _ := r.broker.Retained("homeassistant/device/volvobridge_" + strings.ToLower(v.VIN) + "/config")
+						var m struct {
+							Device     struct{ Name string }
+							Components map[string]struct {
+								ID string `json:"default_entity_id"`
+							}
+						}
+						if err := json.Unmarshal([]byte(message), &m); err != nil {
+							t.Fatal(err)
+						}
+						got = append(got, m.Components["lock"].ID)
+						names[m.Device.Name] = true
+					}
+					if fmt.Sprint(got) != fmt.Sprint(c.want) || len(names) != len(c.cars) {
+						t.Errorf("%v, names %v, want %v", got, names, c.want)
+					}
+					views, err := r.bridge.Views(t.Context())
+					if err != nil || len(views) != len(c.cars) || views[len(views)-1].Entities["lock"] != c.want[len(c.want)-1] {
+						t.Errorf("views: %v", err)
+					}
+					r.stop()
+					r.start()
+				}
+			})
+		})
+	}
 }

@@ -55,6 +55,7 @@ type Bridge struct {
 	refusals   refusalLog
 	unstored   unstored
 	strangers  pace
+	names      deviceNames
 	connected  bool // and the base topic is ours
 	stopping   bool
 	swept      bool // every car was published once
@@ -90,7 +91,7 @@ func New(opts Options) *Bridge {
 		opts.Secret = func(string) {}
 	}
 	return &Bridge{
-		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(),
+		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: newNames(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }

@@ -90,6 +90,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 		b.renamed = append(b.renamed, c.Slug)
 	}
 	c.Slug = c.slug
+	b.names.reserve(c)
 	b.cars = append(b.cars, c)
 	a.cars = append(a.cars, c)
 	b.bySlug[c.slug] = c

@@ -2,7 +2,11 @@ package discovery
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
+
+	"github.com/mozillazg/go-unidecode"
+	"golang.org/x/text/unicode/norm"
 )
 
 // StampedCommand is the command template that stamps what is sent: the value,
@@ -101,38 +105,16 @@ func EntityID(platform, deviceName, suffix string) string {
 }
 
 // Slug turns a name into lower-case ASCII words joined by underscores, as Home
-// Assistant does for the letters of Latin scripts; other letters are left out.
+// Assistant does: in any script, composed or not. Empty: nothing of it can be spelt.
 func Slug(name string) string {
-	var b strings.Builder
-	gap := false
-	for _, c := range strings.ToLower(name) {
-		s := string(c)
-		if plain, ok := latin[c]; ok {
-			s = plain
-		} else if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			gap = gap || (c != '\'' && c != '’')
-			continue
-		}
-		if gap && b.Len() > 0 {
-			b.WriteByte('_')
-		}
-		gap = false
-		b.WriteString(s)
-	}
-	return b.String()
+	s := strings.ReplaceAll(name, "'", "-")
+	s = strings.ToLower(unidecode.Unidecode(norm.NFKD.String(s)))
+	s = strings.ReplaceAll(s, "'", "")                                            // other apostrophes
+	s = thousands.ReplaceAllString(thousands.ReplaceAllString(s, "$1$2"), "$1$2") // twice: they overlap
+	return strings.Trim(between.ReplaceAllString(s, "_"), "_")
 }
 
-// latin spells the letters of Latin scripts in ASCII, one entry a base letter.
-var latin = func() map[rune]string {
-	m := map[rune]string{'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ĳ': "ij"}
-	for plain, letters := range map[string]string{
-		"a": "àáâãäåāăąǎ", "c": "çćĉċč", "d": "ďđð", "e": "èéêëēĕėęěẽ", "g": "ĝğġģ", "h": "ĥħ",
-		"i": "ìíîïĩīĭįı", "j": "ĵ", "k": "ķ", "l": "ĺļľŀł", "n": "ñńņňŋ", "o": "òóôõöøōŏő",
-		"r": "ŕŗř", "s": "śŝşšș", "t": "ţťŧț", "u": "ùúûüũūŭůűų", "w": "ŵ", "y": "ýÿŷ", "z": "źżž",
-	} {
-		for _, c := range letters {
-			m[c] = plain
-		}
-	}
-	return m
-}()
+var (
+	thousands = regexp.MustCompile(`(\d),(\d)`)
+	between   = regexp.MustCompile(`[^a-z0-9]+`)
+)
