@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,11 +43,16 @@ func prepare(dir string) (notes []string, err error) {
 	return notes, foreignFiles(dir)
 }
 
-// mend takes the rights of others away from the folder and what is in it.
+// mend takes the rights of a group, such as that of a volume, away from the folder and
+// what is in it; and those of everybody, if nothing of ours is in it yet.
 func mend(dir string, mode fs.FileMode) (notes []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
+	}
+	used := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Type().IsRegular() })
+	if mode&0o007 != 0 && used { // whoever is on this machine may have read the login
+		return nil, fmt.Errorf("store: others can read %s (mode %04o); make it yours alone: chmod -R go= %s", dir, mode, dir)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: others can read %s (mode %04o), and that can't be changed: %w; run: chmod -R go= %s", dir, mode, err, dir)
@@ -59,7 +65,7 @@ func mend(dir string, mode fs.FileMode) (notes []string, err error) {
 		if info.Mode().Perm()&0o077 != 0 {
 			_ = os.Chmod(dir+string(os.PathSeparator)+e.Name(), 0o600) // nobody else gets into the folder any more
 		}
-		notes = []string{fmt.Sprintf("others could read the folder of the store (mode %04o); it is yours alone now", mode)}
+		notes = []string{fmt.Sprintf("a group could read the folder of the store (mode %04o); it is yours alone now", mode)}
 	}
 	return notes, nil
 }

@@ -25,14 +25,13 @@ type Entry struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// journal is written to and synced before a POST leaves. Behind its lines stand
-// spaces, so that a new line takes the place of some: the file does not grow, which
-// also spares the disk the work of noting its new length.
+// journal is written to and synced before a POST leaves. Room for lines to come is
+// reserved behind its end, where the disk can do that.
 type journal struct {
 	mu      sync.Mutex
 	file    *os.File
 	end     int64   // of the last line
-	size    int64   // of the file
+	room    int64   // until where the disk has reserved room
 	entries []Entry // oldest first, one a command
 	seq     int64
 	lines   int  // in the file
@@ -93,8 +92,7 @@ func (j *journal) repair(s *Store) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.dirty {
-		content := j.content()
-		if err := s.replace(journalName, write{append(content, blank(roomAhead)...), Durable}); err != nil {
+		if err := s.replace(journalName, write{j.content(), Durable}); err != nil {
 			return errors.Join(err, j.openFile(s))
 		}
 		if j.file != nil {
@@ -111,20 +109,15 @@ func (j *journal) openFile(s *Store) error {
 	if j.file != nil {
 		return nil
 	}
-	data := bytes.TrimRight(s.Load(journalName), " \n")
+	data := bytes.TrimRight(s.Load(journalName), "\n")
 	f, err := s.root.OpenFile(journalName, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	j.file, j.end = f, int64(len(data))
+	j.file, j.end, j.room = f, int64(len(data)), 0
 	if j.end > 0 {
 		j.end++
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	j.size = info.Size()
 	j.reserve()
 	return nil
 }
@@ -139,21 +132,10 @@ func (j *journal) content() []byte {
 	return b.Bytes()
 }
 
-// blank is a line of spaces: room that lines can take the place of.
-func blank(n int) []byte {
-	if n == 0 {
-		return nil
-	}
-	return append(bytes.Repeat([]byte{' '}, n-1), '\n')
-}
-
-// reserve makes room for lines to come, as long as the disk has any.
+// reserve has the disk keep room for lines to come, as long as it has any.
 func (j *journal) reserve() {
-	if j.size-j.end >= roomLeft {
-		return
-	}
-	if n, err := j.file.WriteAt(blank(roomAhead), j.size); err == nil {
-		j.size += int64(n)
+	if j.room-j.end < roomLeft && preallocate(j.file, j.end, roomAhead) == nil {
+		j.room = j.end + roomAhead
 	}
 }
 
@@ -161,21 +143,20 @@ func (j *journal) reserve() {
 // lines that are not needed any more give theirs.
 func (j *journal) write(line []byte) error {
 	j.reserve()
-	if j.end+int64(len(line)) > j.size {
-		if content := j.content(); int64(len(content)) <= j.size {
-			if _, err := j.file.WriteAt(append(content, blank(int(j.size)-len(content))...), 0); err != nil {
-				return err
-			}
-			j.end = int64(len(content)) // with the line: it is one of the entries
-			return nil
-		}
+	_, err := j.file.WriteAt(line, j.end)
+	if err == nil {
+		j.end += int64(len(line))
+		return nil
 	}
-	n, err := j.file.WriteAt(line, j.end)
-	if err != nil {
+	content := j.content() // with the line: it is one of the entries
+	if int64(len(content)) > j.end {
 		return err
 	}
-	j.end += int64(n)
-	j.size = max(j.size, j.end)
+	blank := bytes.Repeat([]byte{'\n'}, int(j.end)-len(content))
+	if _, err := j.file.WriteAt(append(content, blank...), 0); err != nil {
+		return err
+	}
+	j.end = int64(len(content))
 	return nil
 }
 

@@ -59,10 +59,13 @@ func TestOneProcessOnly(t *testing.T) {
 	open(t, dir).Close()
 }
 
-// TestOthersMustNotRead: what is ours is mended, and that is told; what is in the
-// folder beside our files does not matter.
+// TestOthersMustNotRead: the rights of a group, as a volume has them, are taken away,
+// and that is told; a folder that everybody could read is not used.
 func TestOthersMustNotRead(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lost+found"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, mode := range []os.FileMode{0o755, 0o2770, 0o750} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
@@ -71,18 +74,23 @@ func TestOthersMustNotRead(t *testing.T) {
 		if err := s.Put("a", []byte("1")); err != nil {
 			t.Fatal(err)
 		}
-		if told := len(s.Mended()) > 0; told != (mode != 0o755) { // the first time it was empty
+		if told := len(s.Mended()) > 0; told != (mode != 0o755) { // the first time nothing was in it
 			t.Errorf("%o: told %v", mode, s.Mended())
 		}
 		s.Close()
 		if err := os.Chmod(filepath.Join(dir, "a"), 0o660); err != nil {
 			t.Fatal(err)
 		}
-		_ = os.Mkdir(filepath.Join(dir, "lost+found"), 0o700) // there after the first time
 	}
 	open(t, dir).Close()
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(dir); err == nil || !strings.Contains(err.Error(), "chmod -R go= ") {
+		t.Fatalf("a store that everybody can read was opened: %v", err)
 	}
 }
 
@@ -111,6 +119,9 @@ func TestSomebodyElses(t *testing.T) {
 func TestNoLinkIsFollowed(t *testing.T) {
 	for _, to := range []string{"outside", "inside"} {
 		dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if to == "inside" {
 			victim = filepath.Join(dir, "victim")
 		}
