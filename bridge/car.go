@@ -229,11 +229,22 @@ func (n deviceNames) release(c *car) {
 	}
 }
 
-// reserve keeps the base of a car that was announced before for it.
+// reserve keeps for a car what it was announced with before, and the name that it was
+// given: another that is called so by default comes later.
 func (n deviceNames) reserve(c *car) {
-	if slug := discovery.Slug(c.Base); c.Base != "" && n.bases[slug] == "" {
-		n.bases[slug] = c.vin
-		c.base = c.Base
+	keep := func(in map[string]string, name string) bool {
+		slug := discovery.Slug(name)
+		if slug == "" || in[slug] != "" {
+			return false
+		}
+		in[slug] = c.vin
+		return true
+	}
+	if keep(n.bases, cmp.Or(c.Base, c.name)) {
+		c.base = cmp.Or(c.Base, c.name)
+	}
+	if keep(n.devices, c.name) {
+		c.device = c.name
 	}
 }
 

@@ -170,6 +170,9 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	}
 	document := b.values(c, now)
 	same := encode(document)
+	if c.document == "" {
+		b.unheard--
+	}
 	if same != c.document || now.Sub(c.sent) >= heartbeat {
 		c.document, c.sent = same, now
 		fetched := map[string]any{}
@@ -234,12 +237,9 @@ func (c *car) strange(r volvo.Resource) []string {
 	if fuelType := a.Readings["fuelType"]; r == volvo.Details && fuelType.HasValue() && fuelTypes[fuelType.Word()] == unknownDrivetrain {
 		odd = append(odd, fmt.Sprintf("vehicle: fuelType word %q", brief(fuelType.Value)))
 	}
-	for i := range entities {
-		e := &entities[i]
-		if slices.ContainsFunc(e.from, func(s source) bool { return s.resource == r }) {
-			_, why := c.convert(e)
-			odd = append(odd, why...)
-		}
+	for _, e := range rowsFrom[r] {
+		_, why := c.convert(e)
+		odd = append(odd, why...)
 	}
 	slices.Sort(odd)
 	return odd
@@ -264,4 +264,18 @@ var sources = func() map[fieldOf]bool {
 		}
 	}
 	return all
+}()
+
+// rowsFrom are the rows that a resource is a source of.
+var rowsFrom = func() map[volvo.Resource][]*entity {
+	rows := map[volvo.Resource][]*entity{}
+	for i := range entities {
+		e := &entities[i]
+		for _, s := range e.from {
+			if !slices.Contains(rows[s.resource], e) {
+				rows[s.resource] = append(rows[s.resource], e)
+			}
+		}
+	}
+	return rows
 }()

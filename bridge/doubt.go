@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"volvobridge/volvo"
@@ -198,16 +197,5 @@ func (c *car) deny(r volvo.Resource, fault *volvo.Error, now time.Time) (tell bo
 	return tell
 }
 
-// denied lists what Volvo refuses for good, for people: by car and resource.
-func (b *Bridge) deniedForGood() []string {
-	all := []string{}
-	for _, c := range b.cars {
-		for r, d := range c.denials {
-			if d.told {
-				all = append(all, strings.TrimSpace(c.label+" "+string(r)))
-			}
-		}
-	}
-	slices.Sort(all)
-	return all
-}
+// deniedName is a resource of a car for people.
+func (c *car) deniedName(r volvo.Resource) string { return c.label + " " + string(r) }

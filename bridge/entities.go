@@ -317,11 +317,12 @@ var ignored = map[volvo.Resource]map[string]string{
 	volvo.EnergyCapabilities:   {"*": "a hint at most: a working car has claimed nothing for weeks; a first value decides"},
 }
 
-func entityByID(id string) *entity {
+func entityByID(id string) *entity { return entitiesByID[id] }
+
+var entitiesByID = func() map[string]*entity {
+	byID := map[string]*entity{}
 	for i := range entities {
-		if entities[i].id == id {
-			return &entities[i]
-		}
+		byID[entities[i].id] = &entities[i]
 	}
-	return nil
-}
+	return byID
+}()

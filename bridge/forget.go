@@ -103,6 +103,10 @@ func (b *Bridge) dropCar(c *car) {
 	b.cars = slices.DeleteFunc(b.cars, same)
 	c.account.cars = slices.DeleteFunc(c.account.cars, same)
 	delete(b.bySlug, c.slug)
+	delete(b.byVIN, strings.ToUpper(c.vin))
+	if c.document == "" {
+		b.unheard--
+	}
 	b.names.release(c)
 	c.account.plan.Remove(c.vin)
 	b.rememberCars(c.account)
@@ -200,10 +204,11 @@ func (b *Bridge) clearRenamed(now time.Time) {
 // the device in Home Assistant, or one entity of it, which empties the topic once
 // for each. What the car has is announced again, once.
 func (b *Bridge) deleted(topic string, now time.Time) {
-	for _, c := range b.cars {
-		if topic == b.device(c) && c.announced != "" {
+	id := strings.TrimSuffix(strings.TrimPrefix(topic, b.opts.HomeAssistant.Prefix+"/device/"), "/config")
+	if c := b.car(strings.TrimPrefix(id, "volvobridge_")); c != nil {
+		if c.announced != "" {
 			c.announced = ""
-			c.announce = now.Add(settle)
+			b.announceAt(c, now.Add(settle))
 			b.log.Info().Str("car", c.label).Msg("the device was deleted in home assistant: announcing it again")
 		}
 	}

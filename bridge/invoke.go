@@ -437,9 +437,9 @@ func (b *Bridge) assumeClimate(o *order, status string, now time.Time) {
 	}
 	switch o.command {
 	case volvo.ClimatizationStart:
-		o.car.ClimateUntil = now.Add(climateRuns)
+		b.climateUntil(o.car, now.Add(climateRuns))
 	case volvo.ClimatizationStop:
-		o.car.ClimateUntil = time.Time{}
+		b.climateUntil(o.car, time.Time{})
 	default:
 		return
 	}

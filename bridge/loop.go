@@ -37,7 +37,12 @@ type Bridge struct {
 	conn     *mqtt.Conn
 	accounts []*account
 	cars     []*car
+	byVIN    map[string]*car // in upper case
 	bySlug   map[string]*car
+	dirty    []*car // whose document may have changed, the oldest change first
+	unheard  int    // cars that were never published
+	agenda   agenda
+	denied   map[string]bool // cars' resources that Volvo refuses for good
 
 	results  chan result
 	progress chan progress
@@ -91,7 +96,7 @@ func New(opts Options) *Bridge {
 		opts.Secret = func(string) {}
 	}
 	return &Bridge{
-		opts: opts, log: opts.Log, bySlug: map[string]*car{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: newNames(),
+		opts: opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: newNames(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }
@@ -258,12 +263,7 @@ func (b *Bridge) wake(now time.Time) time.Time {
 		earlier(b.nextRead(a, now))
 		earlier(a.uncounted)
 	}
-	for _, c := range b.cars {
-		earlier(c.announce)
-		if now.Before(c.ClimateUntil) {
-			earlier(c.ClimateUntil)
-		}
-	}
+	earlier(b.agenda.next())
 	return wake
 }
 
@@ -476,15 +476,7 @@ func (b *Bridge) publishDue(now time.Time) {
 			b.saveQuota(a, now)
 		}
 	}
-	for _, c := range b.cars {
-		if !c.ClimateUntil.IsZero() && !now.Before(c.ClimateUntil) {
-			c.ClimateUntil = time.Time{}
-			b.touch(c, now)
-		}
-		if !c.announce.IsZero() && !now.Before(c.announce) {
-			b.announceCar(c)
-		}
-	}
+	b.keepAgenda(now)
 	if now.Sub(b.ticked) >= tick || b.ticked.After(now) {
 		b.ticked = now
 		b.slow(now)
@@ -495,18 +487,17 @@ func (b *Bridge) publishDue(now time.Time) {
 // a command may wait.
 func (b *Bridge) publishDirty(now time.Time) {
 	b.publishAt = time.Time{}
-	left := atOnce
-	for _, c := range b.cars {
-		if !c.dirty {
-			continue
+	n := min(atOnce, len(b.dirty))
+	for _, c := range b.dirty[:n] {
+		if c.dirty {
+			b.publishCar(c, now)
 		}
-		if left == 0 {
-			b.publishAt = now
-			return
-		}
-		b.publishCar(c, now)
-		left--
 	}
+	if b.dirty = b.dirty[n:]; len(b.dirty) > 0 {
+		b.publishAt = now
+		return
+	}
+	b.dirty = nil
 	b.publishStatus(now)
 	b.checkReady()
 }
@@ -538,7 +529,10 @@ func (b *Bridge) slow(now time.Time) {
 
 // touch has the document of a car looked at soon.
 func (b *Bridge) touch(c *car, now time.Time) {
-	c.dirty = true
+	if !c.dirty {
+		c.dirty = true
+		b.dirty = append(b.dirty, c)
+	}
 	if b.publishAt.IsZero() {
 		b.publishAt = now.Add(debounce)
 	}
@@ -550,10 +544,8 @@ func (b *Bridge) checkReady() {
 			return
 		}
 	}
-	for _, c := range b.cars {
-		if c.document == "" {
-			return
-		}
+	if b.unheard > 0 {
+		return
 	}
 	if !b.swept && b.connected {
 		b.swept, b.status.told = true, time.Time{}

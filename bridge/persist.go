@@ -93,13 +93,19 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 	a.counted, a.uncounted = now, time.Time{}
 	for _, other := range b.accounts { // a key may be another's too
 		if other == a || other.quota.Shares(a.quota) {
-			counted := countedCalls{Keys: other.quota.Save(), Calls: other.polls.Times()}
+			counted := countedCalls{Keys: other.quota.Save()}
+			if b.opts.Polling.PerMinute <= mostPerMinute { // a higher one is no limit of Volvo's
+				counted.Calls = other.polls.Times()
+			}
 			b.opts.Store.Save(quotaFile(other), []byte(encode(counted)), store.Light)
 		}
 	}
 }
 
-const quotaEvery = 100 * time.Millisecond
+const (
+	quotaEvery    = 100 * time.Millisecond
+	mostPerMinute = 1000
+)
 
 func listFile(a *account) string { return "cars_" + a.file }
 

@@ -92,6 +92,8 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	c.Slug = c.slug
 	b.names.reserve(c)
 	b.cars = append(b.cars, c)
+	b.byVIN[strings.ToUpper(vin)] = c
+	b.unheard++
 	a.cars = append(a.cars, c)
 	b.bySlug[c.slug] = c
 	a.plan.Add(vin, a.reads, now)
@@ -113,6 +115,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 		b.prove(c)
 		b.publishCar(c, now)
 	}
+	b.climateUntil(c, c.ClimateUntil)
 	b.log.Info().Str("car", c.label).Msg("car found")
 	return c
 }
@@ -257,7 +260,10 @@ func (b *Bridge) apply(r result, now time.Time) {
 // keep puts an answer into the car's snapshot.
 func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, started, now time.Time) {
 	c.LastGood, c.alive = now, now
-	delete(c.denials, resource)
+	if d := c.denials[resource]; d != nil {
+		delete(c.denials, resource)
+		delete(b.denied, c.deniedName(resource))
+	}
 	readings, odd := c.examined(resource, readings, now)
 	b.note(c, odd)
 	b.endClimate(c, resource, readings, now)
@@ -289,7 +295,7 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 		return
 	}
 	if value, _ := engine(readings["engineStatus"]); value == "ON" {
-		c.ClimateUntil = time.Time{}
+		b.climateUntil(c, time.Time{})
 		b.saveCar(c)
 		b.touch(c, now)
 	}
@@ -303,7 +309,7 @@ func (b *Bridge) announceSoon(c *car, now time.Time) {
 		wait = settleSweep
 	}
 	if c.announce.IsZero() {
-		c.announce = now.Add(wait)
+		b.announceAt(c, now.Add(wait))
 	}
 }
 
@@ -316,7 +322,7 @@ func (b *Bridge) tryDone(a *account, key schedule.Key) {
 	}
 	c.tried[key.Resource] = true
 	if len(c.tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
-		c.announce = time.Now().Add(2 * debounce)
+		b.announceAt(c, time.Now().Add(2*debounce))
 	}
 }
 
@@ -341,6 +347,7 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	if c := b.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
 		c.denied[r.key.Resource] = true
 		if c.deny(r.key.Resource, fault, now) {
+			b.denied[c.deniedName(r.key.Resource)] = true
 			b.log.Warn().Str("car", c.label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()+" Its values are unknown a day after the last good read.").Msg("volvo refuses this for good")
 		}
 		b.touch(c, now)
@@ -454,14 +461,7 @@ func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
 	to.plan.Add(c.vin, to.reads, now)
 }
 
-func (b *Bridge) car(vin string) *car {
-	for _, c := range b.cars {
-		if strings.EqualFold(c.vin, vin) {
-			return c
-		}
-	}
-	return nil
-}
+func (b *Bridge) car(vin string) *car { return b.byVIN[strings.ToUpper(vin)] }
 
 // checkAvailability publishes whether the car is online: from its first good
 // read, until none was good for an hour or three planned gaps. While Volvo lets

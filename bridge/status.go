@@ -81,7 +81,7 @@ func (b *Bridge) publishStatus(now time.Time) {
 		core["grant_expires"] = stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
-	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": cloud.advice, "since": stamp(cloud.since), "denied": b.deniedForGood()}))
+	b.retain(b.topic("bridge", "cloud_status", "attributes"), encode(map[string]any{"advice": cloud.advice, "since": stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.denied))...)}))
 	b.retain(b.topic("bridge", "broker_problem", "attributes"), encode(b.broker.attributes()))
 	b.retain(b.topic("bridge", "login_url", "attributes"), encode(logins.urlAttributes()))
 	b.retain(b.topic("bridge", "grant_expires", "attributes"), encode(logins.grantAttributes(now)))

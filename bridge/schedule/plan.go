@@ -3,9 +3,9 @@
 package schedule
 
 import (
+	"container/heap"
 	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"volvobridge/volvo"
@@ -67,12 +67,40 @@ type item struct {
 	interval time.Duration
 	due      time.Time
 	started  time.Time
-	order    int
+	order    int64
 	failures int
 	settled  bool // has had its first read
 	flying   bool
 	urgent   bool // asked for: neither the interval nor the reserve holds it back
 	again    time.Time
+	queue    *queue // that it is in; nil: it is being read
+	index    int    // in it
+}
+
+// queue is a heap of what is to be read, the first on top.
+type queue []*item
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return before(q[i], q[j]) }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].index, q[j].index = i, j
+}
+
+// Push implements [heap.Interface].
+func (q *queue) Push(x any) {
+	it := x.(*item) // nothing else is in it
+	it.index = len(*q)
+	*q = append(*q, it)
+}
+
+// Pop implements [heap.Interface].
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	it := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return it
 }
 
 // Plan holds the resources of all cars of an account. The zero value is not
@@ -81,9 +109,18 @@ type Plan struct {
 	table   map[volvo.Resource]time.Duration
 	min     time.Duration
 	stretch float64
-	items   []*item
 	byKey   map[Key]*item
+	byCar   map[string]*carItems
+	asked   queue // what was asked for
+	planned queue // all else
+	perDay  float64
 	added   int
+}
+
+// carItems are the resources of a car, and the shortest of their intervals.
+type carItems struct {
+	items    []*item
+	shortest time.Duration
 }
 
 // NewPlan returns a plan without cars.
@@ -93,11 +130,16 @@ func NewPlan(rules Rules) *Plan {
 	for r, d := range table {
 		table[r] = max(d, rules.MinInterval)
 	}
-	return &Plan{table: table, min: rules.MinInterval, stretch: 1, byKey: map[Key]*item{}}
+	return &Plan{table: table, min: rules.MinInterval, stretch: 1, byKey: map[Key]*item{}, byCar: map[string]*carItems{}}
 }
 
 // Add plans the resources of a car, all of them due now.
 func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
+	c := p.byCar[car]
+	if c == nil {
+		c = &carItems{shortest: math.MaxInt64}
+		p.byCar[car] = c
+	}
 	for i, r := range resources {
 		key := Key{car, r}
 		if p.byKey[key] != nil {
@@ -105,26 +147,54 @@ func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 		}
 		p.added++
 		// The first resources of every car come before the last of any.
-		it := &item{key: key, interval: p.table[r], due: now, order: i<<16 + p.added}
-		p.items = append(p.items, it)
+		it := &item{key: key, interval: p.table[r], due: now, order: int64(i)<<32 + int64(p.added)}
+		c.items = append(c.items, it)
+		c.shortest = min(c.shortest, it.interval)
 		p.byKey[key] = it
+		p.perDay += perDay(it)
+		p.place(it)
 	}
 }
+
+func perDay(it *item) float64 { return float64(24*time.Hour) / float64(it.interval) }
 
 // Remove drops the resources of a car.
 func (p *Plan) Remove(car string) {
-	p.items = slices.DeleteFunc(p.items, func(it *item) bool { return it.key.Car == car })
-	maps.DeleteFunc(p.byKey, func(key Key, _ *item) bool { return key.Car == car })
+	c := p.byCar[car]
+	if c == nil {
+		return
+	}
+	for _, it := range c.items {
+		p.take(it)
+		p.perDay -= perDay(it)
+		delete(p.byKey, it.key)
+	}
+	delete(p.byCar, car)
+}
+
+// place puts an item where it belongs by now.
+func (p *Plan) place(it *item) {
+	p.take(it)
+	if it.flying {
+		return
+	}
+	it.queue = &p.planned
+	if it.urgent {
+		it.queue = &p.asked
+	}
+	heap.Push(it.queue, it)
+}
+
+// take takes an item out of the queue that it is in.
+func (p *Plan) take(it *item) {
+	if it.queue != nil {
+		heap.Remove(it.queue, it.index)
+		it.queue = nil
+	}
 }
 
 // PerDay returns the calls a day that the plan wants, before any stretching.
-func (p *Plan) PerDay() float64 {
-	calls := 0.0
-	for _, it := range p.items {
-		calls += float64(24*time.Hour) / float64(it.interval)
-	}
-	return calls
-}
+func (p *Plan) PerDay() float64 { return p.perDay }
 
 // Stretch lengthens all intervals evenly, from the next read of each on.
 func (p *Plan) Stretch(factor float64) { p.stretch = max(1, factor) }
@@ -140,13 +210,11 @@ func (p *Plan) Interval(key Key) time.Duration {
 
 // Shortest returns the shortest interval of a car as it is now.
 func (p *Plan) Shortest(car string) time.Duration {
-	shortest := time.Duration(math.MaxInt64)
-	for _, it := range p.items {
-		if it.key.Car == car {
-			shortest = min(shortest, p.stretched(it))
-		}
+	c := p.byCar[car]
+	if c == nil || float64(c.shortest)*p.stretch >= math.MaxInt64 {
+		return math.MaxInt64
 	}
-	return shortest
+	return time.Duration(float64(c.shortest) * p.stretch)
 }
 
 func (p *Plan) stretched(it *item) time.Duration {
@@ -156,27 +224,24 @@ func (p *Plan) stretched(it *item) time.Duration {
 // Next returns the resource to read now, if there is one, and marks it as being
 // read. With urgentOnly it returns only what was asked for.
 func (p *Plan) Next(now time.Time, urgentOnly bool) (key Key, urgent, ok bool) {
-	var best *item
-	for _, it := range p.items {
-		if it.flying || it.due.After(now) || urgentOnly && !it.urgent {
-			continue
-		}
-		if best == nil || before(it, best) {
-			best = it
+	for _, q := range []queue{p.asked, p.planned} {
+		if len(q) > 0 && !q[0].due.After(now) && (q[0].urgent || !urgentOnly) {
+			it := q[0]
+			p.start(it, now)
+			return it.key, it.urgent, true
 		}
 	}
-	if best == nil {
-		return Key{}, false, false
-	}
-	best.flying, best.started = true, now
-	return best.key, best.urgent, true
+	return Key{}, false, false
 }
 
-// before orders what is due: what was asked for, then what waits longest.
+// start marks an item as being read.
+func (p *Plan) start(it *item, now time.Time) {
+	it.flying, it.started = true, now
+	p.take(it)
+}
+
+// before orders a queue: what waits longest comes first.
 func before(a, b *item) bool {
-	if a.urgent != b.urgent {
-		return a.urgent
-	}
 	if !a.due.Equal(b.due) {
 		return a.due.Before(b.due)
 	}
@@ -185,16 +250,12 @@ func before(a, b *item) bool {
 
 // Wake returns when the next resource is due; false when none is planned. With
 // urgentOnly it looks only at what was asked for.
-func (p *Plan) Wake(urgentOnly bool) (time.Time, bool) {
-	var wake time.Time
-	found := false
-	for _, it := range p.items {
-		if it.flying || urgentOnly && !it.urgent {
-			continue
-		}
-		if !found || it.due.Before(wake) {
-			wake, found = it.due, true
-		}
+func (p *Plan) Wake(urgentOnly bool) (wake time.Time, found bool) {
+	if len(p.asked) > 0 {
+		wake, found = p.asked[0].due, true
+	}
+	if !urgentOnly && len(p.planned) > 0 && (!found || p.planned[0].due.Before(wake)) {
+		wake, found = p.planned[0].due, true
 	}
 	return wake, found
 }
@@ -205,6 +266,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 	if it == nil {
 		return
 	}
+	defer func() { p.place(it) }()
 	wished := it.urgent
 	it.flying, it.urgent = false, false
 	interval := p.stretched(it)
@@ -213,7 +275,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 		it.due = it.started.Add(interval)
 		if !it.settled {
 			// Spread what began together: the golden ratio never clusters.
-			_, phase := math.Modf(float64(it.order&0xffff) * 0.6180339887)
+			_, phase := math.Modf(float64(it.order&0xffffffff) * 0.6180339887)
 			it.due = it.started.Add(max(p.min, time.Duration(float64(interval)*(0.5+phase/2))))
 		}
 		it.settled, it.failures = true, 0
@@ -245,45 +307,40 @@ func (p *Plan) Ask(key Key, at time.Time) bool {
 		}
 	case !it.urgent || at.Before(it.due): // an earlier wish stays
 		it.due, it.urgent = at, true
+		p.place(it)
 	}
 	return true
 }
 
 // Retry makes everything that failed lately due now.
-func (p *Plan) Retry(now time.Time) {
-	for _, it := range p.items {
-		if it.failures > 0 && !it.flying {
-			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
-		}
-	}
-}
+func (p *Plan) Retry(now time.Time) { p.hurry(now, func(it *item) bool { return it.failures > 0 }) }
 
 // Restart makes everything due now, as after a login that may allow more.
-func (p *Plan) Restart(now time.Time) {
-	for _, it := range p.items {
-		if !it.flying {
+func (p *Plan) Restart(now time.Time) { p.hurry(now, func(*item) bool { return true }) }
+
+func (p *Plan) hurry(now time.Time, which func(*item) bool) {
+	for _, it := range p.byKey {
+		if !it.flying && which(it) {
 			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
+			p.place(it)
 		}
 	}
 }
 
 // Resources counts the resources of all cars.
-func (p *Plan) Resources() int { return len(p.items) }
+func (p *Plan) Resources() int { return len(p.byKey) }
 
 // Probe returns the resource that is due first, be it later, and marks it as
 // being read: one call that shows whether the cloud is back.
 func (p *Plan) Probe(now time.Time) (Key, bool) {
-	var best *item
-	for _, it := range p.items {
-		if !it.flying && (best == nil || before(it, best)) {
-			best = it
+	for _, q := range []queue{p.asked, p.planned} {
+		if len(q) > 0 {
+			it := q[0]
+			p.start(it, now)
+			return it.key, true
 		}
 	}
-	if best == nil {
-		return Key{}, false
-	}
-	best.flying, best.started = true, now
-	return best.key, true
+	return Key{}, false
 }
 
 // Refresh reads key soon, at a user's wish. It keeps the shortest interval and
@@ -298,6 +355,7 @@ func (p *Plan) Refresh(key Key, now time.Time) {
 		at = later(now, it.started.Add(p.min))
 	}
 	it.due = earlier(it.due, at)
+	p.place(it)
 }
 
 func earlier(a, b time.Time) time.Time {
