@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -135,15 +136,25 @@ func BenchmarkFiguresStart(b *testing.B) {
 // BenchmarkFiguresReads measures the CPU of reads, and the messages of rounds in
 // which nothing changed.
 func BenchmarkFiguresReads(b *testing.B) {
+	for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
+		b.Run("answers-in="+delay.String(), func(b *testing.B) { benchmarkReads(b, delay) })
+	}
+}
+
+func benchmarkReads(b *testing.B, delay time.Duration) {
 	for b.Loop() {
 		broker := startMosquitto(b)
 		cloud := fleet(b, 20)
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(delay)
+			cloud.ServeHTTP(w, r)
+		})
 		o := observe(b, broker.url())
 		var intervals []string
 		for _, r := range strings.Fields("doors windows engine-status energy fuel odometer diagnostics brakes tyres warnings statistics location command-accessibility engine") {
 			intervals = append(intervals, r+": 1s")
 		}
-		p := startBridge(b, b.TempDir(), quietConfig(serve(b, cloud), broker.url(), strings.Replace(quick, "}", ", intervals: {"+strings.Join(intervals, ", ")+"}}", 1)))
+		p := startBridge(b, b.TempDir(), quietConfig(serve(b, slow), broker.url(), strings.Replace(quick, "}", ", intervals: {"+strings.Join(intervals, ", ")+"}}", 1)))
 		eventually(b, 60*time.Second, "all cars are announced", func() bool { return len(o.topics("homeassistant/device/volvobridge_yv1fleet")) == 20 })
 		time.Sleep(3 * time.Second)
 		o.forget()

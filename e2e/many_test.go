@@ -39,8 +39,12 @@ func BenchmarkFiguresMany(b *testing.B) {
 					}
 				}
 				within(b, time.Since(began).Seconds(), "s-to-ready", limit)
-				within(b, processorTime(b, p.cmd.Process.Pid).Seconds()/float64(reads.Load())*1000, "CPU-s/1000-reads-at-start", 2)
-				b.ReportMetric(float64(reads.Load()), "reads")
+				before, used := reads.Load(), processorTime(b, p.cmd.Process.Pid)
+				time.Sleep(10 * time.Second) // the first look at every car goes on
+				if more := reads.Load() - before; n > 1 {
+					within(b, (processorTime(b, p.cmd.Process.Pid)-used).Seconds()/float64(more)*1000, "CPU-s/1000-reads", 1)
+					b.ReportMetric(float64(more), "reads")
+				}
 				b.ReportMetric(resident(b, p.cmd.Process.Pid), "MB-resident")
 				p.terminate()
 				s.Close()
