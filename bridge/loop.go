@@ -498,7 +498,9 @@ func (b *Bridge) publishDirty(now time.Time) {
 		return
 	}
 	b.dirty = nil
-	b.publishStatus(now)
+	if b.status.look {
+		b.publishStatus(now)
+	}
 	b.checkReady()
 }
 

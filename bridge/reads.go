@@ -248,13 +248,15 @@ func (b *Bridge) apply(r result, now time.Time) {
 	if a.succeeded() {
 		a.plan.Retry(now)
 	}
+	if a.status != cloudOK || r.key.Resource == schedule.List {
+		b.publishStatusSoon(now)
+	}
 	a.plan.Done(r.key, now, schedule.Read)
 	if r.key.Resource == schedule.List {
 		b.listCars(a, r.cars, now)
 	} else if c := b.car(r.key.Car); c != nil {
 		b.keep(c, r.key.Resource, r.readings, r.started, now)
 	}
-	b.publishStatusSoon(now)
 }
 
 // keep puts an answer into the car's snapshot.
@@ -499,6 +501,7 @@ func (b *Bridge) note(c *car, odd []string) {
 			continue
 		}
 		b.strange[what] = true
+		b.status.look = true
 		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
 	}
 }

@@ -23,6 +23,7 @@ type bridgeStatus struct {
 	counters string // the part that waits
 	told     time.Time
 	store    bool
+	look     bool // something in it may have changed
 }
 
 // bridgeEntity is a row of the bridge's own table.
@@ -56,6 +57,7 @@ var bridgeEventTypes = []string{"grant_warning", "logged_in", "login_required", 
 
 // publishStatusSoon has the bridge's own state looked at with the next documents.
 func (b *Bridge) publishStatusSoon(now time.Time) {
+	b.status.look = true
 	if b.publishAt.IsZero() {
 		b.publishAt = now.Add(debounce)
 	}
@@ -64,6 +66,7 @@ func (b *Bridge) publishStatusSoon(now time.Time) {
 // publishStatus publishes the bridge's own state: what matters at once, the
 // counters every five minutes.
 func (b *Bridge) publishStatus(now time.Time) {
+	b.status.look = false
 	cloud := b.cloud(now)
 	problem := b.opts.Store.Problem() != nil
 	if problem != b.status.store {

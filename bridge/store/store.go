@@ -25,7 +25,8 @@ type Store struct {
 	stop chan struct{}
 	done chan struct{}
 
-	disk    sync.Mutex // held while a file is written, so that the newest content wins
+	disk    sync.Mutex          // held while a file is written, so that the newest content wins
+	light   map[string]*os.File // that are written in place, often
 	mu      sync.Mutex
 	pending map[string]write // the latest content of files that are not written yet
 	writing map[string]write // what the writer has taken of it
@@ -69,7 +70,7 @@ func Open(dir string) (*Store, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	s := &Store{
-		root: root, lock: lock, mended: notes, tokens: map[string]int64{}, pending: map[string]write{}, writing: map[string]write{},
+		root: root, lock: lock, mended: notes, tokens: map[string]int64{}, light: map[string]*os.File{}, pending: map[string]write{}, writing: map[string]write{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.removeTemporary()
@@ -90,6 +91,9 @@ func (s *Store) removeTemporary() {
 func (s *Store) Close() error {
 	close(s.stop)
 	<-s.done
+	for name := range s.light {
+		s.letGo(name)
+	}
 	return errors.Join(s.journal.close(), s.lock.Close(), s.root.Close())
 }
 
@@ -132,6 +136,9 @@ func (s *Store) poke() {
 // SetAside renames a file that can't be read, so that nothing is lost and
 // nothing fails again. It returns the new name.
 func (s *Store) SetAside(name string) string {
+	s.disk.Lock()
+	defer s.disk.Unlock()
+	s.letGo(name)
 	aside := name + ".broken-" + time.Now().UTC().Format("20060102T150405.000000000")
 	if err := s.root.Rename(name, aside); err != nil {
 		s.fail(err)
@@ -149,6 +156,7 @@ func (s *Store) Names(prefix string) []string {
 func (s *Store) Remove(name string) {
 	s.disk.Lock()
 	defer s.disk.Unlock()
+	s.letGo(name)
 	s.mu.Lock()
 	delete(s.pending, name)
 	s.mu.Unlock()
@@ -241,9 +249,10 @@ func (s *Store) writeOut(name string) error {
 	if !ok {
 		return nil
 	}
-	put := s.replace
-	if w.care == Light {
-		put = s.overwrite
+	put := s.overwrite
+	if w.care != Light {
+		s.letGo(name)
+		put = s.replace
 	}
 	err := put(name, w)
 	s.mu.Lock()
@@ -291,11 +300,14 @@ func (s *Store) overwrite(name string, w write) error {
 	for i := copy(padded, w.data); i < len(padded); i++ {
 		padded[i] = ' '
 	}
-	f, err := s.openToWrite(name, os.O_CREATE)
-	if err != nil {
-		return err
+	f := s.light[name]
+	if f == nil {
+		var err error
+		if f, err = s.openToWrite(name, os.O_CREATE); err != nil {
+			return err
+		}
+		s.light[name] = f
 	}
-	defer f.Close()
 	if _, err := f.WriteAt(padded, 0); err != nil {
 		return err
 	}
@@ -303,6 +315,14 @@ func (s *Store) overwrite(name string, w write) error {
 		return err
 	}
 	return f.Truncate(int64(len(padded)))
+}
+
+// letGo closes a light file, which is replaced or removed.
+func (s *Store) letGo(name string) {
+	if f := s.light[name]; f != nil {
+		f.Close()
+		delete(s.light, name)
+	}
 }
 
 // openToWrite opens a file of ours to write to, and no link.
