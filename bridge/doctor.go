@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
@@ -70,11 +71,43 @@ func (b *Bridge) Examine(ctx context.Context) ([]Finding, error) {
 		}
 		return c.Snapshot[r].Readings, now.Sub(c.Snapshot[r].Fetched), true
 	}
-	if err := b.within(ctx, func(time.Time) { x.accounts = b.accounts }); err != nil {
+	if err := b.within(ctx, func(time.Time) {
+		x.accounts = b.accounts
+		x.findings = b.brokerFindings()
+	}); err != nil {
 		return nil, err
 	}
 	err := x.round(ctx)
 	return x.findings, err
+}
+
+// brokerFindings are what the bridge learned of the broker while it ran.
+func (b *Bridge) brokerFindings() []Finding {
+	var all []Finding
+	if b.own.conflict() {
+		all = append(all, occupied(b.own.other))
+	}
+	for _, line := range b.broker.lines() {
+		found, advice, _ := strings.Cut(line, ": ")
+		all = append(all, Finding{Area: "broker", What: "rules", Result: ResultProblem, Found: found, Advice: strings.ToUpper(advice[:1]) + advice[1:]})
+	}
+	return all
+}
+
+func occupied(other marker) Finding {
+	return Finding{Area: "broker", What: "instance", Result: ResultProblem, Advice: "Stop one of the two, or give each its own mqtt.topic.",
+		Found: fmt.Sprintf("another bridge owns mqtt.topic: client id %s on %s", brief(other.ClientID), brief(other.Host))}
+}
+
+// Occupied looks at the marker on the base topic, as a bridge would that starts with
+// a store.
+func Occupied(st *store.Store, payload []byte, now time.Time) []Finding {
+	own := ownership{self: marker{ID: loadInstance(st)}}
+	own.received(payload, true, now)
+	if !own.conflict() {
+		return nil
+	}
+	return []Finding{occupied(own.other)}
 }
 
 // within has the loop run f, and waits for it.

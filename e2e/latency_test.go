@@ -65,6 +65,7 @@ func BenchmarkCommand(b *testing.B) {
 		for name, times := range map[string][]time.Duration{"floor": floor, "bridge": ours, "while-polling": busy} {
 			slices.Sort(times)
 			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, name+"-p50-ms")
+			b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, name+"-p95-ms")
 			b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, name+"-p99-ms")
 		}
 		p.terminate()

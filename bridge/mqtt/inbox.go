@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	crowd        = 64   // messages waiting, from which on only the latest of a topic waits
+	perSecond    = 50   // messages of a topic that are handed on; then only the latest waits
 	mostWaiting  = 1024 // then what comes is dropped and counted
+	mostTopics   = 4096 // whose pace is remembered
 	defaultLimit = 64 << 10
 )
 
@@ -42,16 +43,24 @@ type inbox struct {
 
 	mu      sync.Mutex
 	up      bool
-	waiting []*Received
-	latest  map[string]*Received // by topic, of those that wait
+	waiting []*Received          // to be handed on, the oldest first
+	latest  map[string]*Received // by topic, those that wait for their topic's next second
+	paces   map[string]pace
+	again   time.Time // when the first of those may go; zero: none waits
 	dropped int
+}
+
+// pace is how many messages of a topic were handed on in a second.
+type pace struct {
+	second time.Time
+	count  int
 }
 
 func newInbox(limit int) *inbox {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	in := &inbox{limit: limit, wake: make(chan struct{}, 1), latest: map[string]*Received{}}
+	in := &inbox{limit: limit, wake: make(chan struct{}, 1), latest: map[string]*Received{}, paces: map[string]pace{}}
 	in.watch.look(time.Now())
 	return in
 }
@@ -64,16 +73,22 @@ func (in *inbox) put(m Received) {
 	if len(m.Payload) > in.limit {
 		m.Payload = bytes.Clone(m.Payload[:in.limit+1])
 	}
-	before := in.latest[m.Topic]
 	switch {
-	case before != nil && len(in.waiting) >= crowd && before.Retained == m.Retained:
+	case in.latest[m.Topic] != nil:
+		before := in.latest[m.Topic]
 		m.Passed, m.LastPassed = before.Passed+1, before.Payload
 		*before = m
-	case len(in.waiting) >= mostWaiting:
+		return // whoever takes messages knows when this one may go
+	case len(in.waiting)+len(in.latest) >= mostWaiting:
 		in.dropped++
+		return
+	case in.paced(m.Topic, m.At):
+		in.latest[m.Topic] = &m
+		if next := in.paces[m.Topic].second.Add(time.Second); in.again.IsZero() || next.Before(in.again) {
+			in.again = next
+		}
 	default:
 		in.waiting = append(in.waiting, &m)
-		in.latest[m.Topic] = &m
 	}
 	select {
 	case in.wake <- struct{}{}:
@@ -81,20 +96,55 @@ func (in *inbox) put(m Received) {
 	}
 }
 
-// take returns the oldest message, and how many were dropped since it was last
-// called.
-func (in *inbox) take() (m *Received, dropped int) {
+// paced counts a message of a topic, and reports whether it must wait for the next
+// second.
+func (in *inbox) paced(topic string, now time.Time) bool {
+	p := in.paces[topic]
+	if age := now.Sub(p.second); age >= time.Second || age < 0 {
+		if len(in.paces) >= mostTopics {
+			clear(in.paces)
+		}
+		p = pace{second: now}
+	}
+	p.count++
+	in.paces[topic] = p
+	return p.count > perSecond
+}
+
+// release moves on those that waited for their topic's next second.
+func (in *inbox) release(now time.Time) {
+	if in.again.IsZero() || now.Before(in.again) {
+		return
+	}
+	in.again = time.Time{}
+	for topic, m := range in.latest {
+		if next := in.paces[topic].second.Add(time.Second); now.Before(next) {
+			if in.again.IsZero() || next.Before(in.again) {
+				in.again = next
+			}
+			continue
+		}
+		delete(in.latest, topic)
+		in.paced(topic, now)
+		in.waiting = append(in.waiting, m)
+	}
+}
+
+// take returns the oldest message, how many were dropped since it was last called,
+// and when to look again.
+func (in *inbox) take(now time.Time) (m *Received, dropped int, again time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.up || len(in.waiting) == 0 {
-		return nil, 0
+	if !in.up {
+		return nil, 0, time.Time{}
+	}
+	in.release(now)
+	if len(in.waiting) == 0 {
+		return nil, 0, in.again
 	}
 	m, dropped = in.waiting[0], in.dropped
 	in.waiting, in.dropped = in.waiting[1:], 0
-	if in.latest[m.Topic] == m {
-		delete(in.latest, m.Topic)
-	}
-	return m, dropped
+	return m, dropped, in.again
 }
 
 // open lets messages out.
@@ -106,8 +156,10 @@ func (in *inbox) open() {
 
 // run hands messages on, one after the other, until ctx ends.
 func (in *inbox) run(ctx context.Context, emit func(Event)) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
-		m, dropped := in.take()
+		m, dropped, again := in.take(time.Now())
 		if dropped > 0 {
 			emit(Dropped{dropped})
 		}
@@ -118,8 +170,13 @@ func (in *inbox) run(ctx context.Context, emit func(Event)) {
 			}
 			continue
 		}
+		timer.Reset(time.Hour)
+		if !again.IsZero() {
+			timer.Reset(time.Until(again))
+		}
 		select {
 		case <-in.wake:
+		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}

@@ -43,6 +43,32 @@ func Probe(ctx context.Context, opts Options, topic string, anonymous bool) (ope
 	return probePublish(ctx, stranger, topic+"/set", heard) == nil, nil
 }
 
+// Retained reads what is retained on a topic, nil if that is nothing.
+func Retained(ctx context.Context, opts Options, topic string) []byte {
+	found := make(chan []byte, 8)
+	client, err := probeClient(ctx, opts, func(m paho.Message) {
+		if m.Retained() {
+			found <- m.Payload()
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	defer client.Disconnect(100)
+	if probeSubscribe(ctx, client, topic) != nil {
+		return nil
+	}
+	select {
+	case payload := <-found:
+		return payload
+	case <-time.After(retainedWait):
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+const retainedWait = 500 * time.Millisecond
+
 const probeWait = 3 * time.Second
 
 // ErrRefused is a broker that turns the user away.

@@ -75,6 +75,7 @@ type examiner struct {
 	file     string
 	redact   *redactor
 	findings []bridge.Finding
+	marker   []byte // of the bridge that owns the base topic
 }
 
 func newExaminer(cfg Config, file string) *examiner {
@@ -126,6 +127,7 @@ func (d *examiner) bridge(ctx context.Context) {
 		return
 	}
 	d.add(storeFinding(st, d.cfg))
+	d.findings = append(d.findings, bridge.Occupied(st, d.marker, time.Now())...)
 	chains, err := openChains(d.cfg, st, d.redact.token)
 	if err != nil {
 		d.add(bridge.Finding{Area: "store", What: "login", Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "The bridge does not start like this."})

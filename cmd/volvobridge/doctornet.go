@@ -129,8 +129,10 @@ func (d *examiner) broker(ctx context.Context) {
 		f.Result, f.Found, f.Advice = bridge.ResultProblem, rights.Error(), "Give it that right in the broker's access rules; the README has some for Mosquitto."
 	case err != nil:
 		f.Result = bridge.ResultProblem
-		f.Found, f.Advice = explainNetwork(err)
-		f.Advice += " The key is mqtt.url."
+		f.Found, f.Advice = mqtt.Explain(err)
+	default:
+		opts.Subscribe = nil
+		d.marker = mqtt.Retained(ctx, opts, m.Topic+"/bridge/instance")
 	}
 	d.add(f)
 	if open {
