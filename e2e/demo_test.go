@@ -87,12 +87,7 @@ func TestReadmeShell(t *testing.T) {
 	defer p.terminate()
 	o := observe(t, broker)
 	eventually(t, 10*time.Second, "the car", func() bool { return o.get("volvo/ex30/availability") == "online" })
-	data, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := strings.Index(string(data), "mosquitto_sub -h 127.0.0.1")
-	recipe, _, _ := strings.Cut(string(data)[at:], "\n```")
+	recipe := documented(t, "automations.md", "the port that\nit prints; a real bridge must have `unlock` in `commands.allow`.\n\n```sh")
 	port := broker[strings.LastIndexByte(broker, ':')+1:]
 	recipe = strings.ReplaceAll(recipe, "-h 127.0.0.1", "-h 127.0.0.1 -p "+port)
 	out, err := exec.Command("sh", "-c", recipe).CombinedOutput()
@@ -117,12 +112,20 @@ func TestReadmeInstall(t *testing.T) {
 	}
 }
 
-// TestEveryReadmeCommandIsRun: a command that the README shows and nothing runs
+// TestEveryReadmeCommandIsRun: a command that the documents show and nothing runs
 // will be wrong some day.
 func TestEveryReadmeCommandIsRun(t *testing.T) {
-	data, err := os.ReadFile("../README.md")
+	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var data []byte
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, text...)
 	}
 	runBy := []string{
 		"go run ./cmd/volvobridge demo", "go test ./...", // TestDemo runs the same program; CI

@@ -270,7 +270,7 @@ func (w *world) pictures(t *testing.T) {
 		return
 	}
 	into := t.TempDir()
-	if os.Getenv("UPDATE_README") != "" {
+	if os.Getenv("UPDATE_DOCS") != "" {
 		into = "../docs"
 	}
 	id := w.devices()["volvobridge_"+strings.ToLower(w.vins["xc40"])]["id"].(string)

@@ -300,10 +300,10 @@ func (w *world) openByVoice(t *testing.T) {
 	}
 }
 
-// readmeSentences keeps the README's table of what Assist understands; with
-// UPDATE_README=1 it writes this release's column.
+// readmeSentences keeps the table of what Assist understands; with
+// UPDATE_DOCS=1 it writes this release's column.
 func readmeSentences(t *testing.T, version string, works []string) {
-	const file = "../README.md"
+	const file = "../docs/voice.md"
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -311,7 +311,7 @@ func readmeSentences(t *testing.T, version string, works []string) {
 	before, rest, ok := strings.Cut(string(data), "<!-- assist -->\n")
 	old, after, end := strings.Cut(rest, "<!-- end -->")
 	if !ok || !end {
-		t.Fatal("the README has no place for the table assist")
+		t.Fatal("docs/voice.md has no place for the table assist")
 	}
 	column := 1
 	if strings.HasPrefix(version, "2025.") {
@@ -339,8 +339,8 @@ func readmeSentences(t *testing.T, version string, works []string) {
 	if b.String() == old {
 		return
 	}
-	if os.Getenv("UPDATE_README") == "" {
-		t.Errorf("the table assist is not what was heard: UPDATE_README=1 .ci/hass %s", version)
+	if os.Getenv("UPDATE_DOCS") == "" {
+		t.Errorf("the table assist is not what was heard: UPDATE_DOCS=1 .ci/hass %s", version)
 		return
 	}
 	if err := os.WriteFile(file, []byte(before+"<!-- assist -->\n"+b.String()+"<!-- end -->"+after), 0o644); err != nil {

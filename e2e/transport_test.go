@@ -176,11 +176,11 @@ func TestEmbeddedBroker(t *testing.T) {
 	}
 }
 
-// TestAccessControl is the README's advice: only one user may move the cars.
+// TestAccessControl is the advice of docs/security.md: only one user may move the cars.
 func TestAccessControl(t *testing.T) {
 	passwords := mosquittoUsers(t, map[string]string{"volvobridge": "pw-volvobridge", "homeassistant": "pw-homeassistant", "guest": "pw-guest"})
 	acl := filepath.Join(t.TempDir(), "acl")
-	if err := os.WriteFile(acl, []byte(readmeBlock(t, "```acl")), 0o600); err != nil {
+	if err := os.WriteFile(acl, []byte(documented(t, "security.md", "```acl")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	broker := startMosquitto(t, "allow_anonymous false", "password_file "+passwords, "acl_file "+acl)
@@ -202,17 +202,17 @@ func TestAccessControl(t *testing.T) {
 	eventually(t, 5*time.Second, "the command", func() bool { return home.document("volvo/" + car + "/honk/status")["status"] == "succeeded" })
 }
 
-// readmeBlock returns a fenced block of the README.
-func readmeBlock(t *testing.T, fence string) string {
+// documented returns a fenced block of a page of the documents.
+func documented(t *testing.T, page, fence string) string {
 	t.Helper()
-	data, err := os.ReadFile("../README.md")
+	data, err := os.ReadFile("../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, after, ok := strings.Cut(string(data), fence+"\n")
 	block, _, end := strings.Cut(after, "\n```")
 	if !ok || !end {
-		t.Fatalf("the README has no block %s", fence)
+		t.Fatalf("docs/%s has no block %s", page, fence)
 	}
 	return block + "\n"
 }

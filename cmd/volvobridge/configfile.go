@@ -305,7 +305,7 @@ func (s *source) meant(key, name string, names []string, mapping *yaml.Node) str
 			s.bad = append(s.bad, join(key, best)) // its absence needs no telling
 		}
 	} else if key == "" && slices.Contains([]string{"volvoData", "babelLocale", "updateInterval"}, name) {
-		return ": that is volvo2mqtt's; see \"From volvo2mqtt\" in the README"
+		return ": that is volvo2mqtt's; see \"From volvo2mqtt\" in docs/home-assistant.md"
 	} else if key == "" {
 		for section := range reflect.TypeFor[Config]().Fields() {
 			if section.Type.Kind() != reflect.Struct {

@@ -126,7 +126,7 @@ func (d *examiner) broker(ctx context.Context) {
 	case errors.Is(err, mqtt.ErrRefused):
 		f.Result, f.Found, f.Advice = bridge.ResultProblem, "it refuses the user", "Check mqtt.username and mqtt.password, and that the broker knows them."
 	case errors.As(err, &rights):
-		f.Result, f.Found, f.Advice = bridge.ResultProblem, rights.Error(), "Give it that right in the broker's access rules; the README has some for Mosquitto."
+		f.Result, f.Found, f.Advice = bridge.ResultProblem, rights.Error(), "Give it that right in the broker's access rules; docs/security.md has some for Mosquitto."
 	case err != nil:
 		f.Result = bridge.ResultProblem
 		f.Found, f.Advice = mqtt.Explain(err)
@@ -136,7 +136,7 @@ func (d *examiner) broker(ctx context.Context) {
 	}
 	d.add(f)
 	if open {
-		remedy := "Set passwords in the broker (allow_anonymous false), and give that right to Home Assistant's user only; the README has rules for Mosquitto."
+		remedy := "Set passwords in the broker (allow_anonymous false), and give that right to Home Assistant's user only; docs/security.md has rules for Mosquitto."
 		if d.cfg.MQTT.URL == embedded {
 			remedy = "Set mqtt.username and mqtt.password."
 		}

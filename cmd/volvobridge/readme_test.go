@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,34 +13,83 @@ import (
 	"volvobridge/bridge"
 )
 
-// TestReadmeTables keeps the README's tables those of the code; with
-// UPDATE_README=1 it writes them.
-func TestReadmeTables(t *testing.T) {
-	const file = "../../README.md"
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(data)
-	for name, table := range map[string]string{"commands": bridge.CommandTable(), "entities": bridge.EntityTable(), "bridge": bridge.BridgeTable(), "scopes": bridge.ScopeTable()} {
-		before, rest, ok := strings.Cut(text, "<!-- "+name+" -->\n")
+// TestTables keeps the tables of the documents those of the code; with UPDATE_DOCS=1
+// it writes them.
+func TestTables(t *testing.T) {
+	for _, c := range []struct{ file, name, table string }{
+		{"mqtt.md", "commands", bridge.CommandTable()}, {"entities.md", "entities", bridge.EntityTable()},
+		{"entities.md", "bridge", bridge.BridgeTable()}, {"login.md", "scopes", bridge.ScopeTable()},
+	} {
+		file := "../../docs/" + c.file
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, ok := strings.Cut(string(data), "<!-- "+c.name+" -->\n")
 		old, after, end := strings.Cut(rest, "<!-- end -->")
 		if !ok || !end {
-			t.Fatalf("the README has no place for the table %s", name)
+			t.Fatalf("%s has no place for the table %s", c.file, c.name)
 		}
-		if old != table && os.Getenv("UPDATE_README") == "" {
-			t.Errorf("the table %s is not the code's: UPDATE_README=1 go test ./cmd/volvobridge", name)
+		if old == c.table {
+			continue
 		}
-		text = before + "<!-- " + name + " -->\n" + table + "<!-- end -->" + after
-	}
-	if os.Getenv("UPDATE_README") != "" {
+		if os.Getenv("UPDATE_DOCS") == "" {
+			t.Errorf("the table %s is not the code's: UPDATE_DOCS=1 go test ./cmd/volvobridge", c.name)
+			continue
+		}
+		text := before + "<!-- " + c.name + " -->\n" + c.table + "<!-- end -->" + after
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestComposeFile: the compose file parses, and its broker has the README's rights.
+// TestLinks: every link of the documents leads to a file, and to a heading in it; the
+// README is short.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, page := range append(pages, "../../README.md") {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
+			if strings.HasPrefix(m[1], "https://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(m[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			text, err := os.ReadFile(target)
+			if info, statErr := os.Stat(target); err != nil && (statErr != nil || !info.IsDir()) {
+				t.Errorf("%s: the link %s leads nowhere", page, m[1])
+			} else if heading != "" && !slices.Contains(headings(string(text)), heading) {
+				t.Errorf("%s: there is no heading %s", page, m[1])
+			}
+		}
+		if lines := strings.Count(string(data), "\n"); strings.HasSuffix(page, "README.md") && lines > 200 {
+			t.Errorf("the README has %d lines", lines)
+		}
+	}
+}
+
+// headings are the anchors of a page, as they are made of its headings.
+func headings(text string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		anchor := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return all
+}
+
+// TestComposeFile: the compose file parses, and its broker has the rights of docs/security.md.
 func TestComposeFile(t *testing.T) {
 	data, err := os.ReadFile("../../docker-compose.yml")
 	if err != nil {
@@ -67,14 +118,14 @@ func TestComposeFile(t *testing.T) {
 	if _, err := parseConfig(nil, environ); err != nil {
 		t.Errorf("its environment is no configuration: %v", err)
 	}
-	readme, err := os.ReadFile("../../README.md")
+	security, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, acl, _ := strings.Cut(string(readme), "```acl\n")
+	_, acl, _ := strings.Cut(string(security), "```acl\n")
 	for line := range strings.Lines(compose.Configs["acl"].Content) {
 		if line = strings.TrimSpace(line); line != "" && !strings.Contains(acl, line+"\n") {
-			t.Errorf("%q is not in the README's access rules", line)
+			t.Errorf("%q is not in the access rules of docs/security.md", line)
 		}
 	}
 }
