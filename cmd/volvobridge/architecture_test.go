@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"bridge/schedule":                 {"volvobridge/volvo"},
 	"bridge/store":                    {"volvobridge/volvo"},
 	"bridge/web":                      {"volvobridge/volvo", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
-	"discovery":                       {},
+	"discovery":                       {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                           {"golang.org/x/oauth2"},
 	"volvo/simulator":                 {},
 
