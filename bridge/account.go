@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 )
@@ -15,8 +16,8 @@ type account struct {
 	label   string // in logs
 	file    string // in file names
 	clients []*volvo.Client
-	chain   *Chain    // nil: test tokens
-	ends    time.Time // of those
+	chain   *login.Chain // nil: test tokens
+	ends    time.Time    // of those
 	wanted  []Vehicle
 	reads   []volvo.Resource // of each car
 	cars    []*car
@@ -111,7 +112,7 @@ func (a *account) outage() bool {
 // current works out the status.
 func (a *account) current(now time.Time) cloudStatus {
 	if a.chain != nil {
-		if status := a.chain.State(now).cloud(); status != cloudOK {
+		if status := cloudOf(a.chain.State(now)); status != cloudOK {
 			return status
 		}
 	}
@@ -132,8 +133,8 @@ func (a *account) current(now time.Time) cloudStatus {
 	return cloudOK
 }
 
-// cloud is the status that follows from a login without a token.
-func (s ChainState) cloud() cloudStatus {
+// cloudOf is the status that follows from a login without a token.
+func cloudOf(s login.State) cloudStatus {
 	switch {
 	case s.Login:
 		return cloudLogin

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ import (
 	"time"
 
 	"volvobridge/bridge"
-	"volvobridge/bridge/store"
+	"volvobridge/bridge/login"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
@@ -28,31 +29,36 @@ const redirectURL = "http://localhost:8099/oauth/callback"
 // memoryTokens is a store without a disk.
 type memoryTokens struct {
 	mu    sync.Mutex
-	token store.Token
-	saved []store.Token
+	token login.Token
+	saved []login.Token
 	fail  error
 }
 
-func (m *memoryTokens) LoadToken(string) (store.Token, bool, []string, error) {
+func (m *memoryTokens) LoadToken(string) ([]byte, bool, []string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.token, m.token.Refresh != "", nil, nil
+	data, err := json.Marshal(m.token)
+	return data, m.token.Refresh != "", nil, err
 }
 
 // openChain opens one, which can't fail without a disk.
-func openChain(t testing.TB, opts bridge.ChainOptions) *bridge.Chain {
+func openChain(t testing.TB, opts login.Options) *login.Chain {
 	t.Helper()
-	c, err := bridge.OpenChain(opts)
+	c, err := login.Open(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func (m *memoryTokens) SaveToken(_ string, t store.Token) error {
+func (m *memoryTokens) SaveToken(_ string, token []byte, _ bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail == nil {
+		var t login.Token
+		if err := json.Unmarshal(token, &t); err != nil {
+			return err
+		}
 		m.token = t
 		if len(m.saved) < 1000 {
 			m.saved = append(m.saved, t)
@@ -66,11 +72,11 @@ type loginRig struct {
 	*testing.T
 	cloud  http.Handler
 	tokens *memoryTokens
-	chain  *bridge.Chain
+	chain  *login.Chain
 	scopes []string
 	ours   func(context.Context, string) (bool, error)
 	mu     sync.Mutex
-	told   []bridge.Happening
+	told   []login.Event
 	stop   func()
 }
 
@@ -79,12 +85,12 @@ func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
 }
 
 func (r *loginRig) start() {
-	r.chain = openChain(r, bridge.ChainOptions{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), Ours: r.ours})
+	r.chain = openChain(r, login.Options{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), OwnsCar: r.ours, Explain: bridge.Lost})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.chain.Run(ctx, func(h bridge.Happening) {
+		r.chain.Run(ctx, func(h login.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.told = append(r.told, h)
@@ -98,7 +104,7 @@ func (r *loginRig) oauth() *volvo.OAuth {
 		AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{r.cloud}})
 }
 
-func (r *loginRig) count(kind bridge.HappeningKind) int {
+func (r *loginRig) count(kind login.EventKind) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
@@ -111,11 +117,11 @@ func (r *loginRig) count(kind bridge.HappeningKind) int {
 }
 
 // lastWarning is the last warning of the grant's end.
-func (r *loginRig) lastWarning() (last bridge.Happening) {
+func (r *loginRig) lastWarning() (last login.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range r.told {
-		if h.Kind == bridge.GrantEnds {
+		if h.Kind == login.GrantEnds {
 			last = h
 		}
 	}
@@ -139,9 +145,9 @@ func agree(t testing.TB, cloud http.Handler, address string) string {
 }
 
 // logIn logs in as a person does.
-func (r *loginRig) logIn() bridge.LoginOutcome {
+func (r *loginRig) logIn() login.Outcome {
 	r.Helper()
-	out, err := bridge.FinishLogin(r.Context(), []*bridge.Chain{r.chain}, agree(r, r.cloud, r.chain.Begin().URL))
+	out, err := login.Finish(r.Context(), []*login.Chain{r.chain}, agree(r, r.cloud, r.chain.Begin().URL))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -372,7 +378,7 @@ func TestVerdicts(t *testing.T) {
 				if asked := tr.asked(); c.login && asked != 3 { // a second look, and one with the token before
 					t.Errorf("%d requests", asked)
 				}
-				if kept, _, _, _ := r.tokens.LoadToken(""); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+				if kept := r.tokens.token; kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
 				}
 				tr.become(nil)
@@ -495,8 +501,8 @@ func TestRefusedTokenIsTriedAgain(t *testing.T) {
 				if s := r.chain.State(time.Now()); s.Login || !r.chain.Usable(time.Now()) {
 					t.Errorf("%+v", s)
 				}
-				if r.count(bridge.LoginRequired) != 1 {
-					t.Errorf("told %d times", r.count(bridge.LoginRequired))
+				if r.count(login.LoginRequired) != 1 {
+					t.Errorf("told %d times", r.count(login.LoginRequired))
 				}
 			})
 		})
@@ -566,7 +572,7 @@ func TestHalfAYear(t *testing.T) {
 			t.Errorf("offline: %+v", s)
 		}
 		day(36.95)
-		if offline := r.count(bridge.GrantEnds); offline != 2 {
+		if offline := r.count(login.GrantEnds); offline != 2 {
 			t.Errorf("%d warnings while offline, want those of 3 days and of 1 day", offline)
 		}
 		tr.become(nil)
@@ -575,12 +581,12 @@ func TestHalfAYear(t *testing.T) {
 			t.Errorf("back: %+v", s)
 		}
 		day(167.9)
-		if n := r.count(bridge.GrantEnds); n != 2 {
+		if n := r.count(login.GrantEnds); n != 2 {
 			t.Errorf("%d warnings before the last 14 days", n)
 		}
 		for i, left := range []float64{14, 3, 1} {
 			day(182 - left + 0.1)
-			if n := r.count(bridge.GrantEnds); n != 3+i || r.lastWarning().Days != int(left) {
+			if n := r.count(login.GrantEnds); n != 3+i || r.lastWarning().Days != int(left) {
 				t.Errorf("%v days before the end: %d warnings, the last %+v", left, n, r.lastWarning())
 			}
 			if left == 3 { // a restart warns of nothing twice
@@ -592,7 +598,7 @@ func TestHalfAYear(t *testing.T) {
 			t.Error("ended too early")
 		}
 		day(182.1)
-		if s := r.chain.State(time.Now()); !s.Login || r.count(bridge.LoginRequired) != 1 {
+		if s := r.chain.State(time.Now()); !s.Login || r.count(login.LoginRequired) != 1 {
 			t.Errorf("after half a year: %+v", s)
 		}
 		r.logIn()
@@ -621,7 +627,7 @@ func TestWrongClocks(t *testing.T) {
 				if n := cloud.TokenRequests() - before; n > 1 || !r.chain.Usable(time.Now()) {
 					t.Errorf("%d refreshes, usable %v", n, r.chain.Usable(time.Now()))
 				}
-				if r.count(bridge.GrantEnds) > 0 {
+				if r.count(login.GrantEnds) > 0 {
 					t.Error("warned of the end")
 				}
 			})
@@ -636,7 +642,7 @@ func TestLoginMistakes(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		finish := func(pasted string) error {
-			_, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, pasted)
+			_, err := login.Finish(t.Context(), []*login.Chain{r.chain}, pasted)
 			return err
 		}
 		for _, c := range []struct{ pasted, want string }{
@@ -704,7 +710,7 @@ func TestUnpublishedScope(t *testing.T) {
 		if out.Done || out.Next == nil || !slices.ContainsFunc(out.Lost, func(l string) bool { return strings.HasPrefix(l, "location:read: ") && strings.Contains(l, "Location") }) {
 			t.Fatalf("%+v", out)
 		}
-		out, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, out.Next.URL))
+		out, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, out.Next.URL))
 		if err != nil || !out.Done || len(out.Lost) != 5 {
 			t.Fatalf("%+v %v", out, err)
 		}
@@ -786,19 +792,19 @@ func TestNewestTokenNotKept(t *testing.T) {
 }
 
 // twoAccounts is a rig with two accounts, logged in, each with its own cloud.
-func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*bridge.Chain) {
+func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*login.Chain) {
 	r := newRig(t, http.NotFoundHandler())
 	r.opts.Accounts = nil
 	var clouds []*simulator.Cloud
-	var chains []*bridge.Chain
+	var chains []*login.Chain
 	stores := []*memoryTokens{{}, {}}
 	for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
 		clouds = append(clouds, cloud)
-		chain := openChain(t, bridge.ChainOptions{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
+		chain := openChain(t, login.Options{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
 				AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
-		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
+		if _, err := login.Finish(t.Context(), []*login.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
 			t.Fatal(err)
 		}
 		chains = append(chains, chain)
@@ -850,7 +856,7 @@ func TestOneAccountFails(t *testing.T) {
 }
 
 // logInOverMQTT has the first account log in, after some mistakes.
-func (r *rig) logInOverMQTT(clouds []*simulator.Cloud, chains []*bridge.Chain) {
+func (r *rig) logInOverMQTT(clouds []*simulator.Cloud, chains []*login.Chain) {
 	r.Helper()
 	first := clouds[0].VINs()[0]
 	// Every refusal of the bridge's own commands.
@@ -902,8 +908,8 @@ func TestRefusedFreshToken(t *testing.T) {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, PerMinute: -1, OAuth: simulator.OAuth{Life: time.Hour}})
 		tokens := newLoginRig(t, cloud)
 		r := newRig(t, cloud)
-		chain := openChain(t, bridge.ChainOptions{Name: "account1", File: "f", Store: tokens.tokens, Scopes: tokens.scopes, OAuth: tokens.oauth()})
-		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
+		chain := openChain(t, login.Options{Name: "account1", File: "f", Store: tokens.tokens, Scopes: tokens.scopes, OAuth: tokens.oauth()})
+		if _, err := login.Finish(t.Context(), []*login.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
 			t.Fatal(err)
 		}
 		r.opts.Accounts[0].Chain = chain
@@ -1081,14 +1087,14 @@ func TestAddressWithoutState(t *testing.T) {
 		defer func() { r.stop() }()
 		address := r.chain.Begin().URL
 		for _, pasted := range []string{redirectURL + "?code=x", redirectURL + "?error=invalid_scope"} {
-			if out, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, pasted); err == nil || out.Next != nil || !strings.Contains(err.Error(), "no state") {
+			if out, err := login.Finish(t.Context(), []*login.Chain{r.chain}, pasted); err == nil || out.Next != nil || !strings.Contains(err.Error(), "no state") {
 				t.Errorf("%s: %+v %v", pasted, out, err)
 			}
 		}
 		if cloud.TokenRequests() != 0 {
 			t.Error("a token request")
 		}
-		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, address)); err != nil {
+		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, address)); err != nil {
 			t.Errorf("the login itself: %v", err)
 		}
 	})
@@ -1120,7 +1126,7 @@ func TestAnotherAccountsLogin(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				out, err := bridge.FinishPublished(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, published.URL))
+				out, err := login.FinishPublished(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, published.URL))
 				if (err != nil) != c.kept || out.Foreign != c.kept || out.Done == c.kept || asked != 1 {
 					t.Errorf("%+v %v", out, err)
 				}
@@ -1134,14 +1140,14 @@ func TestAnotherAccountsLogin(t *testing.T) {
 				if !c.kept {
 					return
 				}
-				if out, err := bridge.ConfirmLogin([]*bridge.Chain{r.chain}, "account1"); err != nil || !out.Done {
+				if out, err := login.Confirm([]*login.Chain{r.chain}, "account1"); err != nil || !out.Done {
 					t.Errorf("confirmed: %+v %v", out, err)
 				}
 				time.Sleep(6 * time.Minute)
 				if !r.chain.Usable(time.Now()) {
 					t.Error("the confirmed login is not usable")
 				}
-				if _, err := bridge.ConfirmLogin([]*bridge.Chain{r.chain}, "account1"); err == nil {
+				if _, err := login.Confirm([]*login.Chain{r.chain}, "account1"); err == nil {
 					t.Error("confirmed twice")
 				}
 			})
@@ -1181,7 +1187,7 @@ func TestFloodOfCodes(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 1500 {
 			all.Go(func() {
-				if _, err := bridge.FinishPublished(t.Context(), []*bridge.Chain{r.chain}, "code"+strconv.Itoa(i)); err == nil {
+				if _, err := login.FinishPublished(t.Context(), []*login.Chain{r.chain}, "code"+strconv.Itoa(i)); err == nil {
 					t.Error("a code was taken")
 				}
 			})
@@ -1193,7 +1199,7 @@ func TestFloodOfCodes(t *testing.T) {
 		if n := cloud.TokenRequests(); n > 25 {
 			t.Errorf("%d requests to Volvo", n)
 		}
-		if _, err := bridge.FinishLogin(t.Context(), []*bridge.Chain{r.chain}, agree(t, cloud, owner.URL)); err != nil {
+		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, owner.URL)); err != nil {
 			t.Errorf("the owner: %v", err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
 )
@@ -170,7 +171,7 @@ func (b *Bridge) runChains() context.CancelFunc {
 			continue
 		}
 		b.background(func() {
-			a.chain.Run(ctx, func(h Happening) {
+			a.chain.Run(ctx, func(h login.Event) {
 				deliver(b, b.asked, func(now time.Time) { b.happened(a, h, now) })
 			})
 		})

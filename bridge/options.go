@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
@@ -43,7 +44,7 @@ type Account struct {
 	KeyIDs []string
 	// Chain is the login that the clients use; nil: test tokens, which end at Ends
 	// (zero: nobody knows).
-	Chain *Chain
+	Chain *login.Chain
 	Ends  time.Time
 	// Without are APIs that there is no test token for: they are left alone.
 	Without []volvo.API

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
@@ -100,8 +101,8 @@ func (b *Bridge) settleOwn(o *order, status string, no *refusal) {
 	line.Msg("command_" + status)
 }
 
-func (b *Bridge) chains() []*Chain {
-	var chains []*Chain
+func (b *Bridge) chains() []*login.Chain {
+	var chains []*login.Chain
 	for _, a := range b.accounts {
 		if a.chain != nil {
 			chains = append(chains, a.chain)
@@ -112,7 +113,7 @@ func (b *Bridge) chains() []*Chain {
 
 // beginLogins makes an address for each account that needs a login, or for all
 // if none does.
-func (b *Bridge) beginLogins(chains []*Chain) (string, *refusal) {
+func (b *Bridge) beginLogins(chains []*login.Chain) (string, *refusal) {
 	now := time.Now()
 	needed := false
 	for _, c := range chains {
@@ -130,8 +131,8 @@ func (b *Bridge) beginLogins(chains []*Chain) (string, *refusal) {
 }
 
 // finishLogin ends a login with what was pasted.
-func (b *Bridge) finishLogin(chains []*Chain, text string) (string, *refusal) {
-	out, err := FinishPublished(context.Background(), chains, text)
+func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *refusal) {
+	out, err := login.FinishPublished(context.Background(), chains, text)
 	switch fault, ok := errors.AsType[*volvo.Error](err); {
 	case ok:
 		return refused, &refusal{reasonCloudDown, fault.Advice() + " Then begin again: the code is good once."}
@@ -146,17 +147,17 @@ func (b *Bridge) finishLogin(chains []*Chain, text string) (string, *refusal) {
 }
 
 // happened takes what a chain tells.
-func (b *Bridge) happened(a *account, h Happening, now time.Time) {
+func (b *Bridge) happened(a *account, h login.Event, now time.Time) {
 	b.publishStatusSoon(now)
 	line := b.log.Debug()
 	event := map[string]any{"account": a.label}
 	switch h.Kind {
-	case Renewed:
+	case login.Renewed:
 		a.clientTold = false
-	case Listed:
+	case login.Listed:
 		a.count(0, now, false)
 		b.saveQuota(a, now)
-	case LoggedIn:
+	case login.LoggedIn:
 		a.succeeded()
 		a.plan.Restart(now)
 		line = b.log.Info()
@@ -164,11 +165,11 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 			line = b.log.Warn().Strs("missing", lost).Str("hint", "publish these scopes in the developer portal and log in again")
 		}
 		event["event_type"], event["missing"] = "logged_in", append([]string{}, h.Missing...)
-	case GrantEnds:
+	case login.GrantEnds:
 		hint := fmt.Sprintf("Volvo ends the login on %s; log in again before, with login_start or volvobridge login.", h.End.UTC().Format("2006-01-02 15:04 MST"))
 		line = b.log.Warn().Str("hint", hint)
 		event["event_type"], event["days"], event["ends"], event["advice"] = "grant_warning", h.Days, stamp(h.End), hint
-	case Faulted:
+	case login.Faulted:
 		if fault := a.chain.State(now).Fault; fault != nil {
 			line = b.log.Debug().Err(fault)
 			if fault.Kind == volvo.ErrClient && !a.clientTold {
@@ -184,9 +185,9 @@ func (b *Bridge) happened(a *account, h Happening, now time.Time) {
 }
 
 // happenings are the texts of the log.
-var happenings = map[HappeningKind]string{
-	Renewed: "the access token was refreshed", Faulted: "the access token could not be refreshed", LoginRequired: "Volvo ended the login", StillRefused: "Volvo still does not accept the login",
-	LoggedIn: "logged in", Listed: "the cars of a new login were listed", Addressed: "a new address to log in at was made", GrantEnds: "the login ends soon",
+var happenings = map[login.EventKind]string{
+	login.Renewed: "the access token was refreshed", login.Faulted: "the access token could not be refreshed", login.LoginRequired: "Volvo ended the login", login.StillRefused: "Volvo still does not accept the login",
+	login.LoggedIn: "logged in", login.Listed: "the cars of a new login were listed", login.Addressed: "a new address to log in at was made", login.GrantEnds: "the login ends soon",
 }
 
 // logins works out what the bridge's entities say of the logins.

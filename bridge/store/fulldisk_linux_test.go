@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // smallDisk is a disk of one's own.
@@ -47,17 +46,15 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveToken("a", aToken("0")); err != nil {
+	if err := s.SaveToken("a", aToken("0"), true); err != nil {
 		t.Fatal(err)
 	}
 	empty := fill(t, disk)
 	for i := range 50 {
-		token := aToken(fmt.Sprint(i))
-		token.Started = time.Now().UTC()
-		if err := s.SaveToken("a", token); err != nil {
+		if err := s.SaveToken("a", aToken(fmt.Sprint("mark", i)), false); err != nil {
 			t.Fatalf("mark %d: %v", i, err)
 		}
-		if err := s.SaveToken("a", aToken(fmt.Sprint(i+1))); err != nil {
+		if err := s.SaveToken("a", aToken(fmt.Sprint(i+1)), true); err != nil {
 			t.Fatalf("token %d: %v", i, err)
 		}
 	}
@@ -82,8 +79,8 @@ func TestFullDisk(t *testing.T) {
 	}
 	look := func(s *Store) {
 		t.Helper()
-		if token, ok, _, err := s.LoadToken("a"); !ok || err != nil || token.Refresh != "50" || !token.Started.IsZero() {
-			t.Errorf("the token is %q, %v", token.Refresh, err)
+		if !keeps(t, s, "50") {
+			t.Error("not the last token")
 		}
 		entries := s.Commands()
 		if len(entries) != 200 || entries[199].Seq != 1000 || !entries[199].Open {
@@ -107,7 +104,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer s.Close()
 	look(s)
-	if err := s.SaveToken("a", aToken("last")); err != nil || s.Problem() != nil {
+	if err := s.SaveToken("a", aToken("last"), true); err != nil || s.Problem() != nil {
 		t.Errorf("with space again: %v, %v", err, s.Problem())
 	}
 }

@@ -19,7 +19,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveToken("a", Token{Refresh: "kept"}); err != nil {
+	if err := s.SaveToken("a", aToken("kept"), true); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -33,10 +33,10 @@ func TestReadOnlyDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if token, ok, _, err := s.LoadToken("a"); !ok || err != nil || token.Refresh != "kept" {
-		t.Errorf("%+v %v %v", token, ok, err)
+	if !keeps(t, s, "kept") {
+		t.Error("the token was not kept")
 	}
-	if err := s.SaveToken("a", Token{Refresh: "new"}); err == nil || s.Problem() == nil {
+	if err := s.SaveToken("a", aToken("new"), true); err == nil || s.Problem() == nil {
 		t.Errorf("a read-only disk is no problem: %v, %v", err, s.Problem())
 	}
 	if _, err := Open(dir); err == nil {

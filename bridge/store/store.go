@@ -33,7 +33,6 @@ type Store struct {
 	problem error
 	notes   []string
 	mended  []string
-	tokens  map[string]int64 // saves of each account's token
 
 	journal journal
 }
@@ -70,7 +69,7 @@ func Open(dir string) (*Store, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	s := &Store{
-		root: root, lock: lock, mended: notes, tokens: map[string]int64{}, light: map[string]*os.File{}, pending: map[string]write{}, writing: map[string]write{},
+		root: root, lock: lock, mended: notes, light: map[string]*os.File{}, pending: map[string]write{}, writing: map[string]write{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.removeTemporary()

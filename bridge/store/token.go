@@ -9,36 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 )
 
-// Token is what must survive of a login.
-type Token struct {
-	// Refresh is the token to refresh with next, Previous the one before it.
-	Refresh  string `json:"refresh"`
-	Previous string `json:"previous,omitzero"`
-	// Access was handed out at Issued for Life.
-	Access string        `json:"access"`
-	Issued time.Time     `json:"issued"`
-	Life   time.Duration `json:"life"`
-	// Asked and Scopes are what was asked for and what was granted.
-	Asked  []string `json:"asked"`
-	Scopes []string `json:"scopes"`
-	// LoggedIn is when a person agreed; Refreshed, when Volvo last accepted a
-	// refresh.
-	LoggedIn  time.Time `json:"loggedIn"`
-	Refreshed time.Time `json:"refreshed"`
-	// Started is set while a refresh is under way. Found after a crash it says that
-	// Volvo may have replaced the token.
-	Started time.Time `json:"started,omitzero"`
-	// Rejected is since when Volvo says that it accepts the token no longer, Tried when
-	// it said so last.
-	Rejected time.Time `json:"rejected,omitzero"`
-	Tried    time.Time `json:"tried,omitzero"`
-	// Warned lists the warnings of the grant's end that were given.
-	Warned []string `json:"warned,omitzero"`
-	// Seq counts the saves: of several files the one with the highest is the newest.
-	Seq int64 `json:"seq,omitzero"`
+// token is what the store must know of a login: which of several files is the newest.
+type token struct {
+	Refresh string `json:"refresh"`
+	Seq     int64  `json:"seq"`
 }
 
 const tokenVersion = 1
@@ -63,14 +39,10 @@ const slotSize = 16 << 10
 func tokenRoom(account string) string { return "token_" + account + ".room" }
 
 // SaveToken writes the token of an account; when it returns nil, it is on the
-// disk. A copy follows, for the case that the file breaks.
-func (s *Store) SaveToken(account string, t Token) error {
-	s.mu.Lock()
-	s.tokens[account]++
-	t.Seq = s.tokens[account]
-	s.mu.Unlock()
-	inner, err := json.Marshal(t)
-	if err != nil {
+// disk. Of a settled one a copy follows, for the case that the file breaks.
+func (s *Store) SaveToken(account string, inner []byte, settled bool) error {
+	var t token
+	if err := json.Unmarshal(inner, &t); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(inner)
@@ -85,7 +57,7 @@ func (s *Store) SaveToken(account string, t Token) error {
 		return nil // store_problem tells of the rest
 	}
 	s.reserve(account)
-	if t.Started.IsZero() {
+	if settled {
 		s.Save(tokenCopy(account), data, Whole)
 	}
 	return nil
@@ -125,58 +97,61 @@ func (s *Store) putInRoom(account string, seq int64, data []byte) error {
 // room for a full disk. What is broken is set aside; notes name it. Without any there
 // is no token. A file that can't be read, as one of another user, is an error: it may
 // be good.
-func (s *Store) LoadToken(account string) (t Token, ok bool, notes []string, err error) {
+func (s *Store) LoadToken(account string) (newest []byte, ok bool, notes []string, err error) {
+	var seq int64
+	take := func(found []byte) {
+		var t token
+		_ = json.Unmarshal(found, &t) // it was read before
+		if !ok || t.Seq > seq {
+			newest, seq, ok = found, t.Seq, true
+		}
+	}
 	for _, name := range []string{tokenFile(account), tokenCopy(account)} {
 		found, err := s.readToken(name)
 		switch {
 		case err == nil:
-			if !ok || found.Seq > t.Seq {
-				t, ok = found, true
-			}
+			take(found)
 		case errors.Is(err, errBroken):
 			notes = append(notes, s.SetAside(name))
 		case !errors.Is(err, fs.ErrNotExist):
-			return Token{}, false, notes, fmt.Errorf("store: the login can't be read: %w; give the files of the folder to the user that runs the bridge", err)
+			return nil, false, notes, fmt.Errorf("store: the login can't be read: %w; give the files of the folder to the user that runs the bridge", err)
 		}
 	}
 	if room, err := s.root.ReadFile(tokenRoom(account)); err == nil {
 		for slot := range slices.Chunk(room, slotSize) {
-			if found, err := unseal(bytes.TrimRight(slot, " ")); err == nil && (!ok || found.Seq > t.Seq) {
-				t, ok = found, true
+			if found, err := unseal(bytes.TrimRight(slot, " ")); err == nil {
+				take(found)
 			}
 		}
 	}
-	s.mu.Lock()
-	s.tokens[account] = t.Seq
-	s.mu.Unlock()
 	if ok {
 		s.reserve(account)
 	}
-	return t, ok, notes, nil
+	return newest, ok, notes, nil
 }
 
-func (s *Store) readToken(name string) (Token, error) {
+func (s *Store) readToken(name string) ([]byte, error) {
 	data, err := s.root.ReadFile(name)
 	if err != nil {
-		return Token{}, err
+		return nil, err
 	}
 	return unseal(data)
 }
 
 // unseal reads a file, if every byte of it is as it was written.
-func unseal(data []byte) (Token, error) {
+func unseal(data []byte) ([]byte, error) {
 	var box sealed
-	var t Token
+	var t token
 	if json.Unmarshal(data, &box) != nil || box.Version != tokenVersion {
-		return Token{}, errBroken
+		return nil, errBroken
 	}
 	// Keys are read in either letter case: only the very bytes will do.
 	if again, err := json.Marshal(box); err != nil || !bytes.Equal(again, data) {
-		return Token{}, errBroken
+		return nil, errBroken
 	}
 	sum := sha256.Sum256(box.Token)
 	if box.Sum != hex.EncodeToString(sum[:]) || json.Unmarshal(box.Token, &t) != nil || t.Refresh == "" {
-		return Token{}, errBroken
+		return nil, errBroken
 	}
-	return t, nil
+	return box.Token, nil
 }

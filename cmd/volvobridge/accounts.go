@@ -10,14 +10,15 @@ import (
 	"strings"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
 // openChains opens the login of each account; nil for one with test tokens.
-func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Chain, error) {
+func openChains(cfg Config, st *store.Store, secret func(string)) ([]*login.Chain, error) {
 	list := cfg.accountList()
-	chains := make([]*bridge.Chain, len(list))
+	chains := make([]*login.Chain, len(list))
 	files := storedFiles(cfg, st)
 	for i, a := range list {
 		if !a.oauth() {
@@ -27,7 +28,7 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Cha
 		if len(scopes) == 0 {
 			scopes = bridge.Scopes(cfg.Commands.Allow)
 		}
-		chain, err := bridge.OpenChain(bridge.ChainOptions{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, Ours: listsOurs(a, files[i], st),
+		chain, err := login.Open(login.Options{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, OwnsCar: listsOwnCar(a, files[i], st), Explain: bridge.Lost,
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
 				AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})})
 		if err != nil {
@@ -38,9 +39,9 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*bridge.Cha
 	return chains, nil
 }
 
-// listsOurs tells whether a login lists a car that is configured for the account, or
+// listsOwnCar tells whether a login lists a car that is configured for the account, or
 // was found in it before; where none is known, any login is ours.
-func listsOurs(a VolvoConfig, file string, st *store.Store) func(context.Context, string) (bool, error) {
+func listsOwnCar(a VolvoConfig, file string, st *store.Store) func(context.Context, string) (bool, error) {
 	shared := transport()
 	return func(ctx context.Context, access string) (bool, error) {
 		known := vinsOf(a)
@@ -104,7 +105,7 @@ func proxied(t *http.Transport) *http.Transport {
 
 // accounts makes a client for each API key of each account; those of an account
 // share connections and tokens.
-func accounts(cfg Config, st *store.Store, chains []*bridge.Chain) []bridge.Account {
+func accounts(cfg Config, st *store.Store, chains []*login.Chain) []bridge.Account {
 	v, _ := buildVersion()
 	files := storedFiles(cfg, st)
 	var all []bridge.Account

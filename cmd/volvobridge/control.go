@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
 	"volvobridge/volvo"
@@ -139,7 +140,7 @@ func spent(err error) bool {
 	if e, ok := errors.AsType[*remoteError](err); ok {
 		return e.status == http.StatusGone
 	}
-	if e, ok := errors.AsType[*bridge.LoginError](err); ok {
+	if e, ok := errors.AsType[*login.Error](err); ok {
 		return e.Spent
 	}
 	_, volvos := errors.AsType[*volvo.Error](err)

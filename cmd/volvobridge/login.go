@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
 )
@@ -134,7 +134,7 @@ type session struct {
 
 // step is something that ended: a paste, a redirect, a login elsewhere.
 type step struct {
-	outcome bridge.LoginOutcome
+	outcome login.Outcome
 	err     error
 	ended   bool // nothing more can be typed
 }
@@ -216,7 +216,7 @@ func bullets(lines []string) string {
 }
 
 // show prints an address and opens it where there is a browser.
-func (s *session) show(a bridge.Address, listening bool) {
+func (s *session) show(a login.Address, listening bool) {
 	fmt.Fprintf(s.out, "\nOpen this address in a browser and log in with your Volvo ID, within ten minutes:\n\n  %s\n\n", a.URL)
 	if !listening {
 		fmt.Fprintf(s.out, "Afterwards the browser is sent to %s, which it may not be able to open: that is all right.\n", a.RedirectURL)
@@ -335,7 +335,7 @@ func (s *session) watch(ctx context.Context) {
 		}
 		if at := s.loggedIn(ctx); !at.IsZero() && at.After(s.before) {
 			time.Sleep(loginPoll / 2) // let one that was made here tell it itself
-			s.done <- step{outcome: bridge.LoginOutcome{Account: s.account, Done: true}}
+			s.done <- step{outcome: login.Outcome{Account: s.account, Done: true}}
 			return
 		}
 	}
@@ -359,17 +359,17 @@ func (r remoteLogins) accounts(ctx context.Context) (states []loginState, err er
 	return states, err
 }
 
-func (r remoteLogins) begin(ctx context.Context, account string) (a bridge.Address, err error) {
+func (r remoteLogins) begin(ctx context.Context, account string) (a login.Address, err error) {
 	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/begin", url.Values{"account": {account}}, &a)
 	return a, err
 }
 
-func (r remoteLogins) confirm(ctx context.Context, account string) (o bridge.LoginOutcome, err error) {
+func (r remoteLogins) confirm(ctx context.Context, account string) (o login.Outcome, err error) {
 	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/confirm", url.Values{"account": {account}}, &o)
 	return o, err
 }
 
-func (r remoteLogins) finish(ctx context.Context, pasted string) (o bridge.LoginOutcome, err error) {
+func (r remoteLogins) finish(ctx context.Context, pasted string) (o login.Outcome, err error) {
 	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/finish", url.Values{"pasted": {pasted}}, &o)
 	return o, err
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/web"
 )
 
@@ -36,17 +36,17 @@ func (s loginState) String() string {
 // logins are the accounts' logins: of this process, or of a running bridge.
 type logins interface {
 	accounts(ctx context.Context) ([]loginState, error)
-	begin(ctx context.Context, account string) (bridge.Address, error)
-	finish(ctx context.Context, pasted string) (bridge.LoginOutcome, error)
+	begin(ctx context.Context, account string) (login.Address, error)
+	finish(ctx context.Context, pasted string) (login.Outcome, error)
 	// confirm uses the login that listed none of the cars.
-	confirm(ctx context.Context, account string) (bridge.LoginOutcome, error)
+	confirm(ctx context.Context, account string) (login.Outcome, error)
 }
 
 // localLogins are those of this process. It implements [web.Login] too.
-type localLogins struct{ chains []*bridge.Chain }
+type localLogins struct{ chains []*login.Chain }
 
-func (l localLogins) open() []*bridge.Chain {
-	return slices.DeleteFunc(slices.Clone(l.chains), func(c *bridge.Chain) bool { return c == nil })
+func (l localLogins) open() []*login.Chain {
+	return slices.DeleteFunc(slices.Clone(l.chains), func(c *login.Chain) bool { return c == nil })
 }
 
 // wait waits for the logins that are being finished.
@@ -67,7 +67,7 @@ func (l localLogins) accounts(context.Context) ([]loginState, error) {
 	return states, nil
 }
 
-func (l localLogins) begin(_ context.Context, account string) (bridge.Address, error) {
+func (l localLogins) begin(_ context.Context, account string) (login.Address, error) {
 	var known []string
 	for _, c := range l.open() {
 		if c.Name() == account {
@@ -76,17 +76,17 @@ func (l localLogins) begin(_ context.Context, account string) (bridge.Address, e
 		known = append(known, c.Name())
 	}
 	if len(known) == 0 {
-		return bridge.Address{}, fmt.Errorf("volvo.access_token is set: there is nothing to log in to; set client_id and client_secret instead")
+		return login.Address{}, fmt.Errorf("volvo.access_token is set: there is nothing to log in to; set client_id and client_secret instead")
 	}
-	return bridge.Address{}, fmt.Errorf("there is no account %q; known are %s", account, strings.Join(known, ", "))
+	return login.Address{}, fmt.Errorf("there is no account %q; known are %s", account, strings.Join(known, ", "))
 }
 
-func (l localLogins) finish(ctx context.Context, pasted string) (bridge.LoginOutcome, error) {
-	return bridge.FinishLogin(ctx, l.open(), pasted)
+func (l localLogins) finish(ctx context.Context, pasted string) (login.Outcome, error) {
+	return login.Finish(ctx, l.open(), pasted)
 }
 
-func (l localLogins) confirm(_ context.Context, account string) (bridge.LoginOutcome, error) {
-	return bridge.ConfirmLogin(l.open(), account)
+func (l localLogins) confirm(_ context.Context, account string) (login.Outcome, error) {
+	return login.Confirm(l.open(), account)
 }
 
 // Confirm implements [web.Login].
@@ -96,7 +96,7 @@ func (l localLogins) Confirm(ctx context.Context, account string) (web.LoginOutc
 }
 
 // Published implements [web.Login].
-func (l localLogins) Published(pasted string) bool { return bridge.Published(l.open(), pasted) }
+func (l localLogins) Published(pasted string) bool { return login.Published(l.open(), pasted) }
 
 // Accounts implements [web.Login].
 func (l localLogins) Accounts() []web.LoginAccount {

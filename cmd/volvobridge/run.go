@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
@@ -140,7 +141,7 @@ func tellSecrets(cfg Config, redact *redactor) {
 	}
 }
 
-func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*bridge.Chain) bridge.Options {
+func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
 		Accounts: accounts(cfg, st, chains),

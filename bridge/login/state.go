@@ -1,4 +1,4 @@
-package bridge
+package login
 
 import (
 	"fmt"
@@ -16,8 +16,8 @@ const (
 	mostWarn = 12             // warnings that are remembered
 )
 
-// ChainState is how a login is.
-type ChainState struct {
+// State is how a login is.
+type State struct {
 	// Usable: calls can be made. Login: a person must log in, Why says why.
 	Usable, Login bool
 	Why           string
@@ -36,10 +36,10 @@ type ChainState struct {
 }
 
 // State returns how the login is.
-func (c *Chain) State(now time.Time) ChainState {
+func (c *Chain) State(now time.Time) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := ChainState{Usable: c.usable(now, false), Login: !c.alive(), Fault: c.fault, Failures: c.failures, Scopes: slices.Clone(c.token.Scopes)}
+	s := State{Usable: c.usable(now, false), Login: !c.alive(), Fault: c.fault, Failures: c.failures, Scopes: slices.Clone(c.token.Scopes)}
 	if s.Login {
 		s.Why, s.Fault = c.whyLogin(), nil
 	}
@@ -100,7 +100,7 @@ func (c *Chain) warn(now time.Time) {
 		c.mu.Unlock()
 		return
 	}
-	t, end, tell := c.token, c.ends(now), c.tell
+	t, end, notify := c.token, c.ends(now), c.notify
 	c.mu.Unlock()
 	left := end.Sub(now)
 	if end.IsZero() || left <= 0 {
@@ -119,6 +119,6 @@ func (c *Chain) warn(now time.Time) {
 	}
 	t.Warned = append(slices.Clone(t.Warned[max(0, len(t.Warned)-mostWarn):]), mark)
 	if c.replace(t, t.Refresh, nil) {
-		tell(Happening{Kind: GrantEnds, Days: days, End: end})
+		notify(Event{Kind: GrantEnds, Days: days, End: end})
 	}
 }
