@@ -35,6 +35,7 @@ type car struct {
 	gone      bool      // missing twice, an hour apart
 	dirty     bool      // the document may have changed
 	document  string    // the last one published, without "fetched"
+	resources int       // how many that one was made of
 	sent      time.Time // when
 	announced string    // what Home Assistant was told last
 	announce  time.Time // when to tell it again, zero: nothing new

@@ -173,8 +173,8 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	if c.document == "" {
 		b.unheard--
 	}
-	if same != c.document || now.Sub(c.sent) >= heartbeat {
-		c.document, c.sent = same, now
+	if same != c.document || len(c.Snapshot) != c.resources || now.Sub(c.sent) >= heartbeat {
+		c.document, c.resources, c.sent = same, len(c.Snapshot), now
 		fetched := map[string]any{}
 		for r, a := range c.Snapshot {
 			fetched[string(r)] = stamp(a.Fetched)
