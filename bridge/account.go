@@ -60,8 +60,6 @@ const (
 	cloudUnreachable cloudStatus = "unreachable"
 )
 
-var cloudWords = []string{"login_required", "no_car", "ok", "outage", "quota_spent", "rate_limited", "unreachable"}
-
 const (
 	maxFlying      = 4 // reads at a time
 	failuresToTell = 3

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
@@ -81,11 +82,11 @@ type loginRig struct {
 }
 
 func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
-	return &loginRig{T: t, cloud: cloud, tokens: &memoryTokens{}, scopes: bridge.Scopes(allAllowed)}
+	return &loginRig{T: t, cloud: cloud, tokens: &memoryTokens{}, scopes: entity.Scopes(allAllowed)}
 }
 
 func (r *loginRig) start() {
-	r.chain = openChain(r, login.Options{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), OwnsCar: r.ours, Explain: bridge.Lost})
+	r.chain = openChain(r, login.Options{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), OwnsCar: r.ours, Explain: entity.Lost})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -697,7 +698,7 @@ func TestLoginMistakes(t *testing.T) {
 func TestUnpublishedScope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var published []string
-		for _, scope := range bridge.Scopes(allAllowed) {
+		for _, scope := range entity.Scopes(allAllowed) {
 			if !volvo.Restricted(scope) {
 				published = append(published, scope)
 			}
@@ -801,7 +802,7 @@ func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*login.Chain) {
 	for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
 		clouds = append(clouds, cloud)
-		chain := openChain(t, login.Options{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: bridge.Scopes(allAllowed),
+		chain := openChain(t, login.Options{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: entity.Scopes(allAllowed),
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
 				AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
 		if _, err := login.Finish(t.Context(), []*login.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {

@@ -4,32 +4,16 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 )
-
-// Status is what is published of a command on its status topic.
-type Status struct {
-	ID                 string    `json:"id"`
-	Command            *string   `json:"command"`
-	Status             string    `json:"status"`
-	InvokeStatus       *string   `json:"invokeStatus"`
-	Message            *string   `json:"message"`
-	Reason             *string   `json:"reason"`
-	Advice             *string   `json:"advice"`
-	Confirmed          *bool     `json:"confirmed"`
-	ReadyToUnlock      *bool     `json:"readyToUnlock"`
-	ReadyToUnlockUntil *int64    `json:"readyToUnlockUntil"`
-	RequestedAt        time.Time `json:"requestedAt"`
-	UpdatedAt          time.Time `json:"updatedAt"`
-}
 
 // The statuses of a command.
 const (
@@ -40,12 +24,6 @@ const (
 	failed    = "failed"
 	unknown   = "unknown"
 )
-
-// eventTypes are what a car's event entity can tell.
-var eventTypes = []string{
-	"command_accepted", "command_confirmed", "command_failed", "command_refused",
-	"command_sending", "command_succeeded", "command_unconfirmed", "command_unknown",
-}
 
 // The reasons, in the order in which they are looked for.
 const (
@@ -81,7 +59,7 @@ type order struct {
 	identity string
 	command  volvo.Command // of a POST
 	runtime  int
-	status   Status
+	status   entity.Status
 	seq      int64     // in the journal
 	proof    *readback // set when its state is read back
 	arrived  time.Time
@@ -110,23 +88,23 @@ func (b *Bridge) command(m mqtt.Received) {
 	}
 	now := time.Now()
 	o := &order{car: b.bySlug[levels[0]], entity: levels[1], arrived: m.At, late: m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge}
-	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
+	o.status = entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	b.unstore(m.Topic, now)
 	stored := refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
 	switch {
-	case o.car == nil && m.Retained, entityByID(o.entity) == nil && m.Retained:
+	case o.car == nil && m.Retained, entity.ByID(o.entity) == nil && m.Retained:
 		b.answerStranger(levels[0], o, stored, now)
 		return
 	case o.car == nil:
 		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no car of that name."}, now)
 		return
-	case entityByID(o.entity) == nil:
+	case entity.ByID(o.entity) == nil:
 		b.answerStranger(levels[0], o, refusal{reasonInvalid, "There is no entity of that name."}, now)
 		return
 	case m.Retained:
 		b.refuse(o, stored, now)
 		return
-	case !takesCommands(o.entity):
+	case !entity.ByID(o.entity).TakesCommands():
 		b.refuse(o, refusal{reasonInvalid, "This entity takes no commands."}, now)
 		return
 	case b.stopping:
@@ -134,7 +112,7 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	if m.Passed > 0 {
-		left := &order{car: o.car, entity: o.entity, status: Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()-1), RequestedAt: now.UTC()}}
+		left := &order{car: o.car, entity: o.entity, status: entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()-1), RequestedAt: now.UTC()}}
 		if r, _ := parseRequest(m.LastPassed); r.id != "" {
 			left.status.ID = r.id
 		}
@@ -159,12 +137,12 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 	if len(levels) != 3 || !b.strangers.allows(strangersASec, now) {
 		return
 	}
-	s := Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: refused, Reason: new(reasonConflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
+	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: refused, Reason: new(reasonConflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
 		Advice: new("Another bridge uses the same mqtt.topic, or it is not clear yet: stop one of the two, or give each its own; then send the command again.")}
 	if r, _ := parseRequest(m.Payload); r.id != "" {
 		s.ID = r.id
 	}
-	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(encode(s))})
+	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
 	if yes, unlogged := b.refusals.tell("conflict", now); yes {
 		b.log.Warn().Str("entity", levels[1]).Str("reason", reasonConflict).Int("unlogged", unlogged).Msg("command_refused")
 	}
@@ -172,11 +150,6 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 
 // stoppedFirst refuses what comes too late.
 var stoppedFirst = refusal{reasonBusy, "The bridge was stopped before this could be sent."}
-
-func takesCommands(id string) bool {
-	e := entityByID(id)
-	return e != nil && (len(e.words) > 0 || e.id == "engine_runtime" || e.id == "refresh")
-}
 
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
@@ -186,7 +159,7 @@ func (b *Bridge) answerStranger(name string, o *order, no refusal, now time.Time
 	}
 	o.status.Status, o.status.Reason, o.status.Advice, o.status.UpdatedAt = refused, &no.reason, &no.advice, now.UTC()
 	if b.connected {
-		b.conn.Publish(mqtt.Message{Topic: b.topic(name, o.entity, "status"), Payload: []byte(encode(o.status))})
+		b.conn.Publish(mqtt.Message{Topic: b.topic(name, o.entity, "status"), Payload: []byte(entity.Encode(o.status))})
 	}
 }
 
@@ -224,7 +197,7 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 	if needs == "" {
 		return nil
 	}
-	if !b.allowed(needs) {
+	if !b.rules.Allows(needs) {
 		return &refusal{reasonNotAllowed, "Add " + string(needs) + " to commands.allow to allow it."}
 	}
 	if no := b.checkPIN(o, now); no != nil {
@@ -238,25 +211,25 @@ func (b *Bridge) examine(o *order, payload []byte, now time.Time) *refusal {
 
 // understand finds out what the message to an entity that takes commands asks for.
 func (b *Bridge) understand(o *order) error {
-	e := entityByID(o.entity)
-	switch e.id {
+	e := entity.ByID(o.entity)
+	switch e.ID() {
 	case "engine_runtime":
-		o.name(e.id)
+		o.name(e.ID())
 		n, err := wholeMinutes(o.request.value)
 		o.runtime = n
 		return err
 	case "refresh":
-		o.name(e.id)
+		o.name(e.ID())
 		_, err := refreshOf(o.request.value)
 		return err
 	}
-	command, ok := e.words[o.request.value]
-	if _, visible := e.words[visiblePart(o.request.value)]; !ok && visible {
+	command, ok := e.Command(o.request.value)
+	if _, visible := e.Command(visiblePart(o.request.value)); !ok && visible {
 		return fmt.Errorf("a line end, a space or another invisible character stands beside the word; send %s and nothing else", visiblePart(o.request.value))
 	}
 	if !ok {
 		// What was sent is not repeated: it may hold a PIN.
-		return fmt.Errorf("the entity %s takes %s, or a JSON object with that as value", e.id, strings.Join(sortedWords(e), " or "))
+		return fmt.Errorf("the entity %s takes %s, or a JSON object with that as value", e.ID(), strings.Join(e.Words(), " or "))
 	}
 	if o.request.runtime != 0 && command != volvo.EngineStart {
 		return errors.New("the key runtimeMinutes is for engine_start only")
@@ -276,15 +249,6 @@ func visiblePart(s string) string {
 }
 
 func (o *order) name(command string) { o.status.Command = &command }
-
-func sortedWords(e *entity) []string {
-	var words []string
-	for w := range e.words {
-		words = append(words, w)
-	}
-	slices.Sort(words)
-	return words
-}
 
 // tooOld refuses what was sent too long ago, or in the future.
 func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
@@ -308,7 +272,7 @@ func (b *Bridge) tooOld(o *order, now time.Time) *refusal {
 func (b *Bridge) plain(o *order) *refusal {
 	critical := o.command == volvo.Unlock || o.command == volvo.EngineStart
 	// One that is not allowed at all is told so instead.
-	if !critical || !b.allowed(o.command) || o.request.stamped || b.opts.Commands.AllowPlain {
+	if !critical || !b.rules.Allows(o.command) || o.request.stamped || b.opts.Commands.AllowPlain {
 		return nil
 	}
 	return &refusal{reasonStale, `This command needs the time it was sent: {"value": ..., "at": unix seconds}; or set commands.allow_plain.`}
@@ -329,7 +293,7 @@ func (b *Bridge) settleLocally(o *order, now time.Time) {
 		o.status.Advice = new("The values follow on the state topic; none is read more often than polling.min_interval.")
 		resources, _ := refreshOf(o.request.value) // understood before
 		for _, r := range resources {              // what there is no token for is not planned
-			c.account.plan.Refresh(schedule.Key{Car: c.vin, Resource: r}, now)
+			c.account.plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
 		}
 	}
 	b.change(o, succeeded, now)
@@ -338,14 +302,14 @@ func (b *Bridge) settleLocally(o *order, now time.Time) {
 
 // refreshOf reads what to refresh: PRESS is everything.
 func refreshOf(value string) ([]volvo.Resource, error) {
-	if value == press {
+	if value == entity.Press {
 		return volvo.Resources(), nil
 	}
 	var resources []volvo.Resource
 	for name := range strings.SplitSeq(value, ",") {
 		r := volvo.Resource(strings.TrimSpace(name))
 		if !r.Known() {
-			return nil, errors.New("the entity refresh takes PRESS, or names of resources with commas between them: " + strings.ReplaceAll(resourceNames(), "`", ""))
+			return nil, errors.New("the entity refresh takes PRESS, or names of resources with commas between them: " + strings.ReplaceAll(entity.ResourceNames(), "`", ""))
 		}
 		resources = append(resources, r)
 	}
@@ -362,8 +326,8 @@ func (b *Bridge) publishOrder(o *order, event string, now time.Time) {
 	c := o.car
 	o.status.UpdatedAt = now.UTC()
 	c.Statuses[o.entity] = o.status
-	b.retain(b.topic(c.slug, o.entity, "status"), encode(o.status))
-	b.tell(b.topic(c.slug, "event"), map[string]any{
+	b.retain(b.topic(c.Level, o.entity, "status"), entity.Encode(o.status))
+	b.tell(b.topic(c.Level, "event"), map[string]any{
 		"event_type": event, "entity": o.entity, "id": o.status.ID, "command": o.status.Command, "status": o.status.Status,
 		"invokeStatus": o.status.InvokeStatus, "message": o.status.Message, "reason": o.status.Reason, "advice": o.status.Advice,
 		"confirmed": o.status.Confirmed,

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -96,7 +97,7 @@ func (b *Bridge) brokerFindings() []Finding {
 
 func occupied(other marker) Finding {
 	return Finding{Area: "broker", What: "instance", Result: ResultProblem, Advice: "Stop one of the two, or give each its own mqtt.topic.",
-		Found: fmt.Sprintf("another bridge owns mqtt.topic: client id %s on %s", brief(other.ClientID), brief(other.Host))}
+		Found: fmt.Sprintf("another bridge owns mqtt.topic: client id %s on %s", entity.Brief(other.ClientID), entity.Brief(other.Host))}
 }
 
 // Occupied looks at the marker on the base topic, as a bridge would that starts with
@@ -204,14 +205,14 @@ func (x *examination) login(ctx context.Context, a *account) bool {
 	for end := time.Now().Add(tokenPatience); !s.Usable && !s.Login && s.Fault == nil && time.Now().Before(end) && ctx.Err() == nil; s = a.chain.State(time.Now()) {
 		time.Sleep(tokenLook)
 	}
-	for _, line := range Lost(s.Missing) {
+	for _, line := range entity.Lost(s.Missing) {
 		x.add(Finding{Area: a.label, What: "scope", Result: ResultWarning, Found: "not granted: " + line,
 			Advice: "Publish the scope with the application on developer.volvocars.com, then log in again; or do without."})
 	}
 	now := time.Now()
 	switch {
 	case s.Login:
-		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or press \"New login\" of the device Volvo bridge in Home Assistant."
+		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or entity.Press \"New login\" of the device Volvo bridge in Home Assistant."
 	case !s.Usable && s.Fault != nil:
 		f.Result, f.Found, f.Advice = ResultProblem, s.Fault.Error(), s.Fault.Advice()
 	case !s.Usable:

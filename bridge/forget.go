@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
@@ -28,11 +29,10 @@ type known struct{ vin, slug string }
 func (b *Bridge) topicsOf(slug string) []string {
 	topics := []string{b.topic(slug, "availability"), b.topic(slug, "state"), b.topic(slug, "location"),
 		b.topic(slug, "image", exterior), b.topic(slug, "image", interior)}
-	for i := range entities {
-		e := &entities[i]
-		topics = append(topics, b.topic(slug, e.id, "status"))
-		if e.attributes != nil {
-			topics = append(topics, b.topic(slug, e.id, "attributes"))
+	for _, e := range entity.All() {
+		topics = append(topics, b.topic(slug, e.ID(), "status"))
+		if e.HasAttributes() {
+			topics = append(topics, b.topic(slug, e.ID(), "attributes"))
 		}
 	}
 	return topics
@@ -102,13 +102,13 @@ func (b *Bridge) dropCar(c *car) {
 	same := func(x *car) bool { return x == c }
 	b.cars = slices.DeleteFunc(b.cars, same)
 	c.account.cars = slices.DeleteFunc(c.account.cars, same)
-	delete(b.bySlug, c.slug)
-	delete(b.byVIN, strings.ToUpper(c.vin))
+	delete(b.bySlug, c.Level)
+	delete(b.byVIN, strings.ToUpper(c.VIN))
 	if c.document == "" {
 		b.unheard--
 	}
-	b.names.release(c)
-	c.account.plan.Remove(c.vin)
+	b.names.Release(&c.Car)
+	c.account.plan.Remove(c.VIN)
 	b.rememberCars(c.account)
 }
 
@@ -122,11 +122,11 @@ func (b *Bridge) removeFiles(vin string) {
 func (b *Bridge) findKnown(name string) (known, error) {
 	var all []known
 	for _, c := range b.cars {
-		all = append(all, known{c.vin, c.slug})
+		all = append(all, known{c.VIN, c.Level})
 	}
 	for _, file := range b.opts.Store.Names(carPrefix) {
 		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
-		m, err := loadMemory(b.opts.Store.Load(file))
+		m, err := entity.LoadMemory(b.opts.Store.Load(file))
 		if !volvo.ValidVIN(vin) || err != nil || slices.ContainsFunc(all, func(k known) bool { return k.vin == vin }) {
 			continue
 		}

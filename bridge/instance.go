@@ -7,6 +7,7 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 )
 
@@ -65,7 +66,7 @@ func loadInstance(st *store.Store) string {
 	raw := make([]byte, 8)
 	_, _ = rand.Read(raw) // never fails
 	m.ID = hex.EncodeToString(raw)
-	_ = st.Put(instanceFile, []byte(encode(m))) // told by store_problem
+	_ = st.Put(instanceFile, []byte(entity.Encode(m))) // told by store_problem
 	return m.ID
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 )
@@ -41,9 +42,8 @@ func (q *commandQueue) moving() string {
 // readback is how a command is proven: by a resource that must show a word.
 type readback struct {
 	resource volvo.Resource
-	field    string
+	entity   string // that shows it
 	want     any
-	convert  converter
 	from     time.Time // of the answer
 	next     int       // index of the next read
 	ready    time.Time // a read that began earlier proves nothing
@@ -56,13 +56,13 @@ var readbackAfter = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.
 func readbackOf(command volvo.Command) *readback {
 	switch command {
 	case volvo.Lock, volvo.LockReducedGuard:
-		return &readback{resource: volvo.Doors, field: "centralLock", want: "LOCKED", convert: lockState}
+		return &readback{resource: volvo.Doors, entity: "lock", want: "LOCKED"}
 	case volvo.Unlock:
-		return &readback{resource: volvo.Doors, field: "centralLock", want: "UNLOCKED", convert: lockState}
+		return &readback{resource: volvo.Doors, entity: "lock", want: "UNLOCKED"}
 	case volvo.EngineStart:
-		return &readback{resource: volvo.EngineState, field: "engineStatus", want: "ON", convert: engine}
+		return &readback{resource: volvo.EngineState, entity: "engine_status", want: "ON"}
 	case volvo.EngineStop:
-		return &readback{resource: volvo.EngineState, field: "engineStatus", want: "OFF", convert: engine}
+		return &readback{resource: volvo.EngineState, entity: "engine_status", want: "OFF"}
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (b *Bridge) execute(o *order, now time.Time) {
 		}
 		ctx, cancel := context.WithCancel(b.commanding)
 		defer cancel()
-		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.vin, o.command, o.runtime)
+		p.answer, p.err = a.clients[apiKey].Invoke(ctx, o.car.VIN, o.command, o.runtime)
 		deliver(b, b.progress, p)
 	})
 	b.saveQuota(a, now)
@@ -211,7 +211,7 @@ type journalled struct {
 	VIN     string        `json:"vin"`
 	Entity  string        `json:"entity"`
 	Command volvo.Command `json:"command"`
-	Status  Status        `json:"status"`
+	Status  entity.Status `json:"status"`
 	// Identity is what a repetition of the message is recognised by.
 	Identity string `json:"identity,omitzero"`
 	times
@@ -225,7 +225,7 @@ type times struct {
 }
 
 func record(o *order) json.RawMessage {
-	return json.RawMessage(encode(journalled{o.car.vin, o.entity, o.command, o.status, o.identity, o.times}))
+	return json.RawMessage(entity.Encode(journalled{o.car.VIN, o.entity, o.command, o.status, o.identity, o.times}))
 }
 
 // progress is a step of a POST: begun, that is in the journal, or ended.
@@ -306,7 +306,7 @@ func (o *order) explain(now time.Time) {
 	if a == nil || now.Sub(a.Fetched) > explainFor {
 		return
 	}
-	word, _ := o.car.availabilityWord()
+	word, _ := o.car.Availability()
 	text, ok := word.(string)
 	if why := explanations[text]; ok && why != "" {
 		o.status.Advice = new(strings.TrimSpace(deref(o.status.Advice) + " " + why))
@@ -467,7 +467,7 @@ func (b *Bridge) readBack(o *order, now time.Time) {
 func (b *Bridge) askProof(o *order) {
 	p := o.proof
 	p.ready = p.from.Add(readbackAfter[p.next])
-	o.car.account.plan.Ask(schedule.Key{Car: o.car.vin, Resource: p.resource}, p.ready)
+	o.car.account.plan.Ask(schedule.Key{Car: o.car.VIN, Resource: p.resource}, p.ready)
 }
 
 // confirm looks at the end of a read of the resource that proves a command; a
@@ -479,11 +479,11 @@ func (b *Bridge) confirm(c *car, resource volvo.Resource, good bool, started, no
 	}
 	p := o.proof
 	if started.Before(p.ready) { // it may show the state of before
-		c.account.plan.Ask(schedule.Key{Car: c.vin, Resource: resource}, p.ready)
+		c.account.plan.Ask(schedule.Key{Car: c.VIN, Resource: resource}, p.ready)
 		return
 	}
 	p.seen = p.seen || good
-	if value, _ := p.convert(c.reading(resource, p.field)); good && value == p.want {
+	if good && c.Value(p.entity) == p.want {
 		b.confirmed(o, true, now)
 		return
 	}
@@ -541,7 +541,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		if c == nil {
 			if entry.Open {
 				j.Status.Status = unknown
-				_ = b.opts.Store.Update(entry.Seq, false, json.RawMessage(encode(j))) // told by store_problem
+				_ = b.opts.Store.Update(entry.Seq, false, json.RawMessage(entity.Encode(j))) // told by store_problem
 			}
 			continue
 		}
@@ -553,7 +553,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		}
 		if last, ok := c.Statuses[j.Entity]; !ok || j.Status.UpdatedAt.After(last.UpdatedAt) {
 			c.Statuses[j.Entity] = j.Status
-			b.retain(b.topic(c.slug, j.Entity, "status"), encode(j.Status))
+			b.retain(b.topic(c.Level, j.Entity, "status"), entity.Encode(j.Status))
 		}
 		o := &order{car: c, entity: j.Entity, command: j.Command, status: j.Status, identity: j.Identity, times: j.times, seq: entry.Seq}
 		if proof := readbackOf(o.command); proof != nil && o.status.Status != failed && o.status.Status != refused { // what came later counts

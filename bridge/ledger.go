@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -18,7 +19,7 @@ type LedgerEntry struct {
 	ConfirmedAt *time.Time    `json:"confirmedAt"`
 	SentAt      *time.Time    `json:"sentAt"`
 	AnsweredAt  *time.Time    `json:"answeredAt"`
-	Status
+	entity.Status
 }
 
 // Ledger reads the journal's entries, oldest first. It is safe for concurrent

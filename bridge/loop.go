@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
@@ -34,6 +35,8 @@ const (
 // Bridge is the loop and all it owns.
 type Bridge struct {
 	opts     Options
+	rules    entity.Rules // which entities the configuration allows
+	place    entity.Place // where everything is published
 	log      zerolog.Logger
 	conn     *mqtt.Conn
 	accounts []*account
@@ -61,7 +64,7 @@ type Bridge struct {
 	refusals   refusalLog
 	unstored   unstored
 	strangers  pace
-	names      deviceNames
+	names      entity.DeviceNames
 	connected  bool // and the base topic is ours
 	stopping   bool
 	swept      bool // every car was published once
@@ -97,7 +100,9 @@ func New(opts Options) *Bridge {
 		opts.Secret = func(string) {}
 	}
 	return &Bridge{
-		opts: opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: newNames(),
+		rules: entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""},
+		place: entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
+		opts:  opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }
@@ -198,9 +203,11 @@ func (b *Bridge) subscriptions() []string {
 }
 
 // ownDevice and device are the topics on which the bridge and a car are announced.
-func (b *Bridge) ownDevice() string { return discovery.Topic(b.opts.HomeAssistant.Prefix, b.ownID()) }
+func (b *Bridge) ownDevice() string {
+	return discovery.Topic(b.opts.HomeAssistant.Prefix, b.place.BridgeID())
+}
 func (b *Bridge) device(c *car) string {
-	return discovery.Topic(b.opts.HomeAssistant.Prefix, carID(c))
+	return discovery.Topic(b.opts.HomeAssistant.Prefix, c.DeviceID())
 }
 
 // work is the loop.
@@ -315,7 +322,7 @@ func (b *Bridge) tellDown(e mqtt.Down) {
 
 // publishMarker publishes on the topic that tells whose the base topic is.
 func (b *Bridge) publishMarker(m marker, retain bool) {
-	b.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(encode(m)), Retain: retain})
+	b.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(entity.Encode(m)), Retain: retain})
 }
 
 // instance takes a message on that topic.
@@ -559,7 +566,7 @@ func (b *Bridge) checkReady() {
 
 // topic joins the levels below the base topic.
 func (b *Bridge) topic(levels ...string) string {
-	return b.opts.MQTT.Topic + "/" + strings.Join(levels, "/")
+	return b.place.Topic(levels...)
 }
 
 // retain publishes a retained message, unless the broker holds it already.
@@ -585,7 +592,7 @@ const mostUntold = 200
 // tell publishes an event, which nobody keeps. Without a connection it waits for
 // the next, as does what a crash left to tell: an event comes once.
 func (b *Bridge) tell(topic string, payload map[string]any) {
-	event := mqtt.Message{Topic: topic, Payload: []byte(encode(payload))}
+	event := mqtt.Message{Topic: topic, Payload: []byte(entity.Encode(payload))}
 	if b.connected && b.conn.Publish(event) {
 		return
 	}
@@ -632,5 +639,5 @@ func deliver[T any](b *Bridge, to chan<- T, v T) {
 // settled tells whether enough is known of a car to announce it: what was known
 // before a restart, or every resource tried once.
 func (b *Bridge) settled(c *car) bool {
-	return c.announced != "" || len(c.Proven) > 0 && c.model() != "" && c.restored() || len(c.tried) >= len(c.account.reads)
+	return c.announced != "" || len(c.Proven) > 0 && c.Model() != "" && c.Restored() || len(c.Tried) >= len(c.account.reads)
 }

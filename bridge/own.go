@@ -7,23 +7,23 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
-	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
 
 // ownCommand takes a message to the bridge itself: a login over MQTT.
-func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
+func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
 	b.unstore(m.Topic, now)
-	o := &order{entity: entity}
-	o.status = Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
-	if entity != "login_start" && entity != "login" {
+	o := &order{entity: id}
+	o.status = entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
+	if id != "login_start" && id != "login" {
 		b.answerStranger("bridge", o, refusal{reasonInvalid, "The bridge has no such command; login_start and login are its own."}, now)
 		return
 	}
-	o.name(entity)
+	o.name(id)
 	if no := b.examineOwn(o, m); no != nil {
 		b.settleOwn(o, refused, no)
 		return
@@ -36,7 +36,7 @@ func (b *Bridge) ownCommand(entity string, m mqtt.Received) {
 	b.background(func() {
 		var status string
 		var no *refusal
-		if entity == "login_start" {
+		if id == "login_start" {
 			status, no = b.beginLogins(chains)
 		} else {
 			status, no = b.finishLogin(chains, o.request.value)
@@ -59,8 +59,8 @@ func (b *Bridge) examineOwn(o *order, m mqtt.Received) *refusal {
 	if o.request.id != "" {
 		o.status.ID = o.request.id
 	}
-	if err == nil && o.entity == "login_start" && o.request.value != press {
-		err = errors.New("the entity login_start takes " + press)
+	if err == nil && o.entity == "login_start" && o.request.value != entity.Press {
+		err = errors.New("the entity login_start takes " + entity.Press)
 	}
 	if err != nil {
 		return &refusal{reasonInvalid, sentence(err.Error())}
@@ -86,7 +86,7 @@ func (b *Bridge) settleOwn(o *order, status string, no *refusal) {
 			o.status.Reason = &no.reason
 		}
 	}
-	b.retain(b.topic("bridge", o.entity, "status"), encode(o.status))
+	b.retain(b.topic("bridge", o.entity, "status"), entity.Encode(o.status))
 	yes, unlogged := b.refusals.tell("bridge "+o.entity+" "+deref(o.status.Reason), o.status.UpdatedAt)
 	if status == refused && !yes {
 		return
@@ -161,14 +161,14 @@ func (b *Bridge) happened(a *account, h login.Event, now time.Time) {
 		a.succeeded()
 		a.plan.Restart(now)
 		line = b.log.Info()
-		if lost := Lost(h.Missing); len(lost) > 0 {
+		if lost := entity.Lost(h.Missing); len(lost) > 0 {
 			line = b.log.Warn().Strs("missing", lost).Str("hint", "publish these scopes in the developer portal and log in again")
 		}
 		event["event_type"], event["missing"] = "logged_in", append([]string{}, h.Missing...)
 	case login.GrantEnds:
 		hint := fmt.Sprintf("Volvo ends the login on %s; log in again before, with login_start or volvobridge login.", h.End.UTC().Format("2006-01-02 15:04 MST"))
 		line = b.log.Warn().Str("hint", hint)
-		event["event_type"], event["days"], event["ends"], event["advice"] = "grant_warning", h.Days, stamp(h.End), hint
+		event["event_type"], event["days"], event["ends"], event["advice"] = "grant_warning", h.Days, entity.Stamp(h.End), hint
 	case login.Faulted:
 		if fault := a.chain.State(now).Fault; fault != nil {
 			line = b.log.Debug().Err(fault)
@@ -227,7 +227,7 @@ func (e loginEntities) urlAttributes() map[string]any {
 	if e.Address == "" {
 		return map[string]any{"url": nil}
 	}
-	attributes := map[string]any{"url": e.Address, "until": stamp(e.Until)}
+	attributes := map[string]any{"url": e.Address, "until": entity.Stamp(e.Until)}
 	if len(e.Addresses) > 1 {
 		attributes["accounts"] = e.Addresses
 	}
@@ -239,19 +239,4 @@ func (e loginEntities) grantAttributes(now time.Time) map[string]any {
 		return map[string]any{"days_left": nil, "account": nil}
 	}
 	return map[string]any{"days_left": int(e.Ends.Sub(now).Hours() / 24), "account": e.EndsOf}
-}
-
-// loginComponent completes the discovery of the login entities.
-func (b *Bridge) loginComponent(id string, k *discovery.Component) {
-	switch id {
-	case "login_start":
-		k.StateTopic, k.ValueTemplate = "", ""
-	case "login":
-		// Nothing is ever published there: what is typed is a secret and must not stay.
-		k.StateTopic, k.ValueTemplate = b.topic("bridge", "login"), ""
-		k.Max = new(255.0)
-	default:
-		return
-	}
-	k.CommandTopic, k.CommandTemplate = b.topic("bridge", id, "set"), discovery.StampedCommand
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -19,29 +20,26 @@ const (
 
 func carFile(vin string) string { return carPrefix + strings.ToLower(vin) + ".json" }
 
-// restored tells whether the car was known before this process.
-func (c *car) restored() bool { return len(c.Snapshot) > 0 }
-
 // loadCar reads what was known of a car. A broken file is kept aside and named.
 func (b *Bridge) loadCar(c *car) {
-	data := b.opts.Store.Load(carFile(c.vin))
+	data := b.opts.Store.Load(carFile(c.VIN))
 	if data == nil {
 		return
 	}
-	m, err := loadMemory(data)
+	m, err := entity.LoadMemory(data)
 	if err != nil {
 		b.log.Warn().Str("car", c.label).Str("hint", "the file was kept aside; all of it is read again from Volvo").Msg("the snapshot can't be read")
-		b.opts.Store.SetAside(carFile(c.vin))
+		b.opts.Store.SetAside(carFile(c.VIN))
 	}
-	c.memory = m
+	c.Memory = m
 }
 
 // saveCar writes what is known of a car, if that changed.
 func (b *Bridge) saveCar(c *car) {
-	data := []byte(encode(c.memory))
+	data := []byte(entity.Encode(c.Memory))
 	if sum := digest(data); len(data) > 0 && sum != c.saved {
 		c.saved = sum
-		b.opts.Store.Save(carFile(c.vin), data, store.Whole)
+		b.opts.Store.Save(carFile(c.VIN), data, store.Whole)
 	}
 }
 
@@ -53,7 +51,7 @@ func (b *Bridge) save(now time.Time) {
 		b.saveQuota(a, now)
 	}
 	for _, c := range b.cars {
-		if c.restored() || c.EngineRuntime != defaultRuntime {
+		if c.Restored() || c.EngineRuntime != entity.DefaultRuntime {
 			b.saveCar(c)
 		}
 	}
@@ -97,7 +95,7 @@ func (b *Bridge) saveQuota(a *account, now time.Time) {
 			if b.opts.Polling.PerMinute <= mostPerMinute { // a higher one is no limit of Volvo's
 				counted.Calls = other.polls.Times()
 			}
-			b.opts.Store.Save(quotaFile(other), []byte(encode(counted)), store.Light)
+			b.opts.Store.Save(quotaFile(other), []byte(entity.Encode(counted)), store.Light)
 		}
 	}
 }
@@ -114,7 +112,7 @@ func listFile(a *account) string { return "cars_" + a.file }
 func (b *Bridge) rememberCars(a *account) {
 	vins := make([]string, 0, len(a.cars))
 	for _, c := range a.cars {
-		vins = append(vins, c.vin)
+		vins = append(vins, c.VIN)
 	}
 	b.opts.Store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), store.Durable)
 }

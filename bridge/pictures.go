@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	shrink "volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
@@ -24,36 +25,25 @@ var pictureFields = map[string][]string{
 	interior: {"images.internalImageUrl", "images.interiorImageUrl"},
 }
 
-// imageInfo is what is known of a fetched picture; its bytes are in the store.
-type imageInfo struct {
-	URL  string    `json:"url"`
-	Type string    `json:"type"`
-	At   time.Time `json:"at"`
-}
-
 // picture is the end of a fetch.
 type picture struct {
 	car   *car
 	kind  string
-	image imageInfo
+	image entity.Image
 	data  []byte
 	err   error
 }
 
 const pictureRetry = time.Hour
 
-func hasImage(kind string) func(*Bridge, *car) bool {
-	return func(_ *Bridge, c *car) bool { return c.Images[kind].Type != "" }
-}
-
-func imageFile(c *car, kind string) string { return imagePrefix + strings.ToLower(c.vin) + "_" + kind }
+func imageFile(c *car, kind string) string { return imagePrefix + strings.ToLower(c.VIN) + "_" + kind }
 
 // fetchPictures fetches what is new. It costs no call of the API's quota.
 func (b *Bridge) fetchPictures(c *car, now time.Time) {
 	for kind, fields := range pictureFields {
 		address := ""
 		for _, f := range fields {
-			if r := c.reading(volvo.Details, f); address == "" && r.HasValue() {
+			if r := c.Reading(volvo.Details, f); address == "" && r.HasValue() {
 				address = r.Value
 			}
 		}
@@ -63,7 +53,7 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 		c.fetching[kind] = true
 		client := c.account.clients[0]
 		b.background(func() {
-			p := picture{car: c, kind: kind, image: imageInfo{URL: address, At: now}}
+			p := picture{car: c, kind: kind, image: entity.Image{URL: address, At: now}}
 			p.data, p.image.Type, p.err = client.Image(b.reading, address)
 			deliver(b, b.pictures, p)
 		})
@@ -74,7 +64,7 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 func (b *Bridge) keepPicture(p picture, now time.Time) {
 	c := p.car
 	delete(c.fetching, p.kind)
-	if b.car(c.vin) != c {
+	if b.car(c.VIN) != c {
 		return // forgotten meanwhile
 	}
 	if p.err != nil {
@@ -86,7 +76,7 @@ func (b *Bridge) keepPicture(p picture, now time.Time) {
 	b.opts.Store.Save(imageFile(c, p.kind), p.data, store.Durable)
 	b.saveCar(c)
 	b.sendPicture(c, p.kind)
-	b.prove(c)
+	c.Prove(b.rules)
 	b.announceSoon(c, now)
 }
 
@@ -104,7 +94,7 @@ func (b *Bridge) sendPicture(c *car, kind string) {
 		return
 	}
 	file := imageFile(c, kind)
-	b.conn.Publish(mqtt.Message{Topic: b.topic(c.slug, "image", kind), Retain: true, Load: func() ([]byte, error) {
+	b.conn.Publish(mqtt.Message{Topic: b.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
 		if data := b.opts.Store.Load(file); data != nil {
 			return data, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
@@ -71,7 +72,7 @@ func (b *Bridge) tellLost(a *account, now time.Time) {
 	if a.chain == nil || a.chain.State(now).Login {
 		return
 	}
-	for _, what := range Lost(a.chain.State(now).Missing) {
+	for _, what := range entity.Lost(a.chain.State(now).Missing) {
 		b.log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
 	}
 }
@@ -79,23 +80,24 @@ func (b *Bridge) tellLost(a *account, now time.Time) {
 // addCar makes a car, with what was known of it before.
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
-	c := &car{vin: vin, name: name, slug: b.slug(name, vin), account: a, memory: newMemory(),
-		tried: map[volvo.Resource]bool{}, denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
+		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
 	if name != "" {
-		c.label = c.slug
+		c.label = c.Level
 	}
 	b.loadCar(c)
-	if c.Slug != "" && c.Slug != c.slug {
+	if c.Slug != "" && c.Slug != c.Level {
 		b.renamed = append(b.renamed, c.Slug)
 	}
-	c.Slug = c.slug
-	b.names.reserve(c)
+	c.Slug = c.Level
+	b.names.Reserve(&c.Car)
 	b.cars = append(b.cars, c)
 	b.byVIN[strings.ToUpper(vin)] = c
 	b.unheard++
 	a.cars = append(a.cars, c)
-	b.bySlug[c.slug] = c
+	b.bySlug[c.Level] = c
 	a.plan.Add(vin, a.reads, now)
 	if b.conn != nil && b.opts.HomeAssistant.Discovery {
 		b.conn.Subscribe(b.device(c))
@@ -104,15 +106,15 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
 		c.online, c.alive = "online", c.LastGood
 	}
-	b.retain(b.topic(c.slug, "availability"), c.online)
-	for entity, status := range c.Statuses { // a broker may have lost what an earlier process told
-		b.retain(b.topic(c.slug, entity, "status"), encode(status))
+	b.retain(b.topic(c.Level, "availability"), c.online)
+	for id, status := range c.Statuses { // a broker may have lost what an earlier process told
+		b.retain(b.topic(c.Level, id, "status"), entity.Encode(status))
 	}
-	if c.restored() {
+	if c.Restored() {
 		for resource := range c.Snapshot {
 			b.noteStrange(c, resource)
 		}
-		b.prove(c)
+		c.Prove(b.rules)
 		b.publishCar(c, now)
 	}
 	b.climateUntil(c, c.ClimateUntil)
@@ -266,7 +268,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 		delete(c.denials, resource)
 		delete(b.denied, c.deniedName(resource))
 	}
-	readings, odd := c.examined(resource, readings, now)
+	readings, odd := c.Examine(resource, readings, now)
 	b.note(c, odd)
 	b.endClimate(c, resource, readings, now)
 	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
@@ -275,15 +277,15 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 		b.checkAvailability(c, now)
 		return
 	}
-	c.Snapshot[resource] = &answer{Readings: readings, Fetched: now.Truncate(time.Millisecond)}
+	c.Snapshot[resource] = &entity.Answer{Readings: readings, Fetched: now.Truncate(time.Millisecond)}
 	switch resource {
 	case volvo.EnergyState:
-		c.settleFinish(now)
+		c.SettleFinish(now)
 	case volvo.Details:
 		b.fetchPictures(c, now)
 	}
 	b.noteStrange(c, resource)
-	if b.prove(c) || resource == volvo.Details {
+	if c.Prove(b.rules) || resource == volvo.Details {
 		b.announceSoon(c, now)
 	}
 	b.confirm(c, resource, true, started, now)
@@ -296,7 +298,7 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 	if resource != volvo.EngineState || c.ClimateUntil.IsZero() {
 		return
 	}
-	if value, _ := engine(readings["engineStatus"]); value == "ON" {
+	if entity.EngineRuns(readings) {
 		b.climateUntil(c, time.Time{})
 		b.saveCar(c)
 		b.touch(c, now)
@@ -319,11 +321,11 @@ func (b *Bridge) announceSoon(c *car, now time.Time) {
 // reason to wait with the announcement.
 func (b *Bridge) tryDone(a *account, key schedule.Key) {
 	c := b.car(key.Car)
-	if c == nil || c.tried[key.Resource] {
+	if c == nil || c.Tried[key.Resource] {
 		return
 	}
-	c.tried[key.Resource] = true
-	if len(c.tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
+	c.Tried[key.Resource] = true
+	if len(c.Tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
 		b.announceAt(c, time.Now().Add(2*debounce))
 	}
 }
@@ -437,7 +439,7 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 	}
 	for _, c := range a.cars {
 		switch {
-		case listed[strings.ToUpper(c.vin)]:
+		case listed[strings.ToUpper(c.VIN)]:
 			a.listsNone = false
 			c.missing, c.gone = time.Time{}, false
 		case !cars.Whole: // says nothing of the others
@@ -456,11 +458,11 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
 	from := c.account
 	from.cars = slices.DeleteFunc(from.cars, func(x *car) bool { return x == c })
-	from.plan.Remove(c.vin)
+	from.plan.Remove(c.VIN)
 	b.rememberCars(from)
 	c.account, c.missing, c.gone = to, time.Time{}, false
 	to.cars = append(to.cars, c)
-	to.plan.Add(c.vin, to.reads, now)
+	to.plan.Add(c.VIN, to.reads, now)
 }
 
 func (b *Bridge) car(vin string) *car { return b.byVIN[strings.ToUpper(vin)] }
@@ -477,7 +479,7 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 	}
 	c.looked = now
 	limit := patience
-	if gap := c.account.plan.Shortest(c.vin); gap < math.MaxInt64/3 {
+	if gap := c.account.plan.Shortest(c.VIN); gap < math.MaxInt64/3 {
 		limit = max(limit, 3*gap)
 	}
 	online := "offline"
@@ -488,11 +490,11 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 		c.online = online
 		b.log.Info().Str("car", c.label).Msg("car is " + online)
 	}
-	b.retain(b.topic(c.slug, "availability"), c.online)
+	b.retain(b.topic(c.Level, "availability"), c.online)
 }
 
 // noteStrange counts what the table does not know.
-func (b *Bridge) noteStrange(c *car, resource volvo.Resource) { b.note(c, c.strange(resource)) }
+func (b *Bridge) noteStrange(c *car, resource volvo.Resource) { b.note(c, c.Unknown(resource)) }
 
 // note counts and tells what is odd in Volvo's answers, each kind once.
 func (b *Bridge) note(c *car, odd []string) {

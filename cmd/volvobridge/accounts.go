@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
@@ -26,9 +27,9 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*login.Chai
 		}
 		scopes := a.Scopes
 		if len(scopes) == 0 {
-			scopes = bridge.Scopes(cfg.Commands.Allow)
+			scopes = entity.Scopes(cfg.Commands.Allow)
 		}
-		chain, err := login.Open(login.Options{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, OwnsCar: listsOwnCar(a, files[i], st), Explain: bridge.Lost,
+		chain, err := login.Open(login.Options{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, OwnsCar: listsOwnCar(a, files[i], st), Explain: entity.Lost,
 			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
 				AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})})
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/entity"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
@@ -293,7 +293,7 @@ func (s *source) topic(key, value string) {
 }
 
 func (s *source) checkHomeAssistant(cfg *Config) {
-	s.oneOf("home_assistant.language", cfg.HomeAssistant.Language, bridge.Languages()...)
+	s.oneOf("home_assistant.language", cfg.HomeAssistant.Language, entity.Languages()...)
 	if !cfg.HomeAssistant.Discovery {
 		return
 	}

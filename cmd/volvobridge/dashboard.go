@@ -12,6 +12,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/dashboard"
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 )
 
@@ -32,8 +34,8 @@ paste.`,
 			if language == "" {
 				language = cfg.HomeAssistant.Language
 			}
-			if !slices.Contains(bridge.Languages(), language) {
-				return &exitError{exitConfig, fmt.Errorf("--lang: %q is not valid; use one of %s", language, strings.Join(bridge.Languages(), ", "))}
+			if !slices.Contains(entity.Languages(), language) {
+				return &exitError{exitConfig, fmt.Errorf("--lang: %q is not valid; use one of %s", language, strings.Join(entity.Languages(), ", "))}
 			}
 			views, err := carViews(cmd.Context(), cfg, args)
 			if err != nil {
@@ -41,7 +43,7 @@ paste.`,
 			}
 			encoder := yaml.NewEncoder(cmd.OutOrStdout())
 			encoder.SetIndent(2)
-			return encoder.Encode(bridge.Dashboard(views, language))
+			return encoder.Encode(dashboard.Build(views, language))
 		},
 	}
 	configFlag(cmd, &file)
@@ -50,8 +52,8 @@ paste.`,
 }
 
 // carViews asks the running bridge; only when none runs it opens the store.
-func carViews(ctx context.Context, cfg Config, args []string) ([]bridge.CarView, error) {
-	var views []bridge.CarView
+func carViews(ctx context.Context, cfg Config, args []string) ([]dashboard.View, error) {
+	var views []dashboard.View
 	err := askBridge(ctx, cfg, "/cars", &views)
 	if errors.Is(err, errNoBridge) {
 		st, openErr := store.Open(cfg.Store)
@@ -71,5 +73,5 @@ func carViews(ctx context.Context, cfg Config, args []string) ([]bridge.CarView,
 	if len(views) == 0 {
 		return nil, errors.New("no car is known yet; wait until the bridge has read one")
 	}
-	return bridge.FindView(views, strings.Join(args, " "))
+	return dashboard.FindView(views, strings.Join(args, " "))
 }

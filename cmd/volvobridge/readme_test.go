@@ -7,18 +7,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"volvobridge/bridge/dashboard"
+	"volvobridge/bridge/entity"
 
 	"gopkg.in/yaml.v3"
-
-	"volvobridge/bridge"
 )
 
 // TestTables keeps the tables of the documents those of the code; with UPDATE_DOCS=1
 // it writes them.
 func TestTables(t *testing.T) {
 	for _, c := range []struct{ file, name, table string }{
-		{"mqtt.md", "commands", bridge.CommandTable()}, {"entities.md", "entities", bridge.EntityTable()},
-		{"entities.md", "bridge", bridge.BridgeTable()}, {"login.md", "scopes", bridge.ScopeTable()},
+		{"mqtt.md", "commands", entity.CommandTable()}, {"entities.md", "entities", entity.EntityTable()},
+		{"entities.md", "bridge", entity.BridgeTable()}, {"login.md", "scopes", entity.ScopeTable()},
 	} {
 		file := "../../docs/" + c.file
 		data, err := os.ReadFile(file)
@@ -149,7 +149,7 @@ func TestBlueprintSentences(t *testing.T) {
 	if err := yaml.Unmarshal(data, &file); err != nil {
 		t.Fatal(err)
 	}
-	want := bridge.Sentences("")
+	want := dashboard.Sentences("")
 	for what, list := range want {
 		if got := file.Blueprint.Input.Sentences.Input[what].Default; !slices.Equal(got, list) {
 			t.Errorf("%s: the blueprint has %q, the program %q", what, got, list)

@@ -3,11 +3,10 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"volvobridge/bridge/dashboard"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
-
-	"volvobridge/bridge"
 )
 
 func newVoice() *cobra.Command {
@@ -46,9 +45,9 @@ YAML; paste.`,
 }
 
 // voice is the automation of a car.
-func voice(v bridge.CarView, word string) map[string]any {
+func voice(v dashboard.View, word string) map[string]any {
 	input := map[string]any{"entity": cmp.Or(v.Entities["lock"], v.Entities["event"])}
-	for what, list := range bridge.Sentences(v.Name) {
+	for what, list := range dashboard.Sentences(v.Name) {
 		input[what] = list
 	}
 	if word != "" {

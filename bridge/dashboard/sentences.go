@@ -1,6 +1,9 @@
-package bridge
+package dashboard
 
-import "strings"
+import (
+	"strings"
+	"volvobridge/bridge/entity"
+)
 
 // Sentences are what a person says to a car, by what is wanted, in every
 // language, in the form that Home Assistant's sentence triggers take. NAME stands
@@ -156,7 +159,7 @@ var anyCar = map[string]string{"en": "(my|the) car", "de": "(Auto|Wagen)", "sv":
 func Sentences(name string) map[string][]string {
 	all := map[string][]string{}
 	for what, byLanguage := range sentences {
-		for _, language := range languages {
+		for _, language := range entity.Languages() {
 			for _, s := range byLanguage[language] {
 				called := name
 				if called == "" {

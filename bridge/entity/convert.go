@@ -1,4 +1,4 @@
-package bridge
+package entity
 
 import (
 	"fmt"
@@ -42,15 +42,15 @@ func number(u units) converter {
 	return func(r volvo.Reading) (any, string) {
 		n, ok := r.Number()
 		if !ok {
-			return nil, fmt.Sprintf("number %q", brief(r.Value))
+			return nil, fmt.Sprintf("number %q", Brief(r.Value))
 		}
 		factor, ok := u[strings.ToLower(strings.TrimSpace(r.Unit))]
 		if !ok {
-			return nil, fmt.Sprintf("unit %q", brief(r.Unit))
+			return nil, fmt.Sprintf("unit %q", Brief(r.Unit))
 		}
 		value := math.Round(n*factor*1e4) / 1e4
 		if math.IsInf(value, 0) || math.IsNaN(value) {
-			return nil, fmt.Sprintf("number %q", brief(r.Value))
+			return nil, fmt.Sprintf("number %q", Brief(r.Value))
 		}
 		return value, ""
 	}
@@ -61,7 +61,7 @@ func enum(options []string) converter {
 	return func(r volvo.Reading) (any, string) {
 		word := strings.ToLower(r.Word())
 		if !slices.Contains(options, word) {
-			return nil, fmt.Sprintf("word %q", brief(r.Value))
+			return nil, fmt.Sprintf("word %q", Brief(r.Value))
 		}
 		return word, ""
 	}
@@ -76,7 +76,7 @@ func binary(on, off []string) converter {
 		case slices.Contains(off, word):
 			return "OFF", ""
 		}
-		return nil, fmt.Sprintf("word %q", brief(r.Value))
+		return nil, fmt.Sprintf("word %q", Brief(r.Value))
 	}
 }
 
@@ -86,14 +86,14 @@ func lockState(r volvo.Reading) (any, string) {
 	case "LOCKED", "UNLOCKED":
 		return word, ""
 	}
-	return nil, fmt.Sprintf("word %q", brief(r.Value))
+	return nil, fmt.Sprintf("word %q", Brief(r.Value))
 }
 
 // plain passes a text.
-func plain(r volvo.Reading) (any, string) { return brief(r.Value), "" }
+func plain(r volvo.Reading) (any, string) { return Brief(r.Value), "" }
 
-// brief bounds a foreign text.
-func brief(s string) string {
+// Brief bounds a foreign text.
+func Brief(s string) string {
 	const most = 60
 	if len(s) > most {
 		return strings.ToValidUTF8(s[:most], "") + "..."

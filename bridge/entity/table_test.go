@@ -1,9 +1,8 @@
-package bridge
+package entity
 
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func answers(t *testing.T, dir string) map[volvo.Resource]volvo.Readings {
 var oldNames = map[string]bool{"distanceToEmpty": true, "tripMeter1": true, "tripMeter2": true}
 
 func TestEverySourceExistsInAKnownAnswer(t *testing.T) {
-	known := answers(t, "testdata/car")
+	known := answers(t, "../testdata/car")
 	for _, e := range entities {
 		for _, s := range e.from {
 			if _, ok := known[s.resource][s.field]; !ok && !oldNames[s.field] {
@@ -52,8 +51,8 @@ func TestEverySourceExistsInAKnownAnswer(t *testing.T) {
 }
 
 func TestEveryKnownFieldIsUsedOrIgnored(t *testing.T) {
-	dirs := []string{"testdata/car"}
-	recorded, _ := filepath.Glob("../../shared/recordings/*")
+	dirs := []string{"../testdata/car"}
+	recorded, _ := filepath.Glob("../../../shared/recordings/*")
 	for _, dir := range append(dirs, recorded...) {
 		for r, readings := range answers(t, dir) {
 			for field := range readings {
@@ -127,7 +126,7 @@ func TestRowsKeepHomeAssistantsRules(t *testing.T) {
 // TestEntityIDsAreThoseOfHomeAssistant: who comes from Home Assistant's own
 // integration keeps the entity ids.
 func TestEntityIDsAreThoseOfHomeAssistant(t *testing.T) {
-	data, err := os.ReadFile("../../shared/reference/home-assistant-entity-ids.tsv")
+	data, err := os.ReadFile("../../../shared/reference/home-assistant-entity-ids.tsv")
 	if err != nil {
 		t.Skip("no list of the entity ids of Home Assistant's own integration beside the checkout: they are not compared")
 	}
@@ -138,7 +137,7 @@ func TestEntityIDsAreThoseOfHomeAssistant(t *testing.T) {
 			continue
 		}
 		id := strings.TrimPrefix(columns[1], "<vin>_")
-		e := entityByID(id)
+		e := ByID(id)
 		if e == nil {
 			t.Errorf("there is no entity %s", id)
 			continue
@@ -158,24 +157,13 @@ func TestEntityIDsAreThoseOfHomeAssistant(t *testing.T) {
 	}
 }
 
-func TestTopicsForNames(t *testing.T) {
-	b := New(Options{})
-	for _, c := range []struct{ name, want string }{
-		{"", "VIN"}, {"XC40", "xc40"}, {"Åsas röda Volvo", "asas_roda_volvo"}, {"bridge", "VIN"}, {"日本", "ri_ben"}, {"🚗", "VIN"}, {"U\u0308bermut", "ubermut"}, {"Вольво", "volvo"}, {"a/b#+c", "a_b_c"},
-	} {
-		if got := b.slug(c.name, "VIN"); got != c.want {
-			t.Errorf("%q: %s, want %s", c.name, got, c.want)
-		}
-	}
-}
-
 func TestFinishMovesOnlyByMoreThanTwoMinutes(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
-	c := &car{memory: newMemory()}
+	c := &Car{Memory: NewMemory()}
 	say := func(status, minutes string, after time.Duration) time.Time {
-		c.Snapshot[volvo.EnergyState] = &answer{Readings: volvo.Readings{"chargingStatus": {Value: status},
+		c.Snapshot[volvo.EnergyState] = &Answer{Readings: volvo.Readings{"chargingStatus": {Value: status},
 			"estimatedChargingTimeToTargetBatteryChargeLevel": {Value: minutes, Unit: "minutes", Time: now.Add(after)}}}
-		c.settleFinish(now.Add(after))
+		c.SettleFinish(now.Add(after))
 		return c.Finish.At
 	}
 	first := say("CHARGING", "60", 0)
@@ -191,35 +179,4 @@ func TestFinishMovesOnlyByMoreThanTwoMinutes(t *testing.T) {
 			t.Errorf("%d: %v, want %v", i, got, c.want)
 		}
 	}
-}
-
-// FuzzPayload: whatever comes on a /set topic, only exact commands are run.
-func FuzzPayload(f *testing.F) {
-	for _, s := range []string{"LOCK", `{"value":"LOCK"}`, `{"value":"UNLOCK","id":"a","at":1790000000.5,"pin":"1234"}`, `{"value":7}`, `{"value":"PRESS","runtimeMinutes":5}`, "{", `{"value":"LOCK"}{`} {
-		f.Add([]byte(s))
-	}
-	exact := regexp.MustCompile(`^\s*\{.*\}\s*$`)
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if len(payload) == 0 {
-			return
-		}
-		r, err := parseRequest(payload)
-		if err != nil {
-			return
-		}
-		if payload[0] != '{' && r.value != string(payload) {
-			t.Fatalf("%q became %q", payload, r.value)
-		}
-		if payload[0] == '{' && !exact.Match([]byte(strings.Join(strings.Fields(string(payload)), " "))) {
-			t.Fatalf("%q is no object", payload)
-		}
-		if r.value == "" || r.runtime < 0 || r.runtime > 15 {
-			t.Fatalf("%q became %+v", payload, r)
-		}
-		b := &Bridge{}
-		o := &order{car: &car{memory: newMemory()}, entity: "lock", request: r}
-		if b.understand(o) == nil && r.value != "LOCK" && r.value != "UNLOCK" {
-			t.Fatalf("%q locks or unlocks", payload)
-		}
-	})
 }

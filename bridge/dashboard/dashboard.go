@@ -1,18 +1,16 @@
-package bridge
+package dashboard
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/discovery"
 )
 
-// CarView is what Home Assistant has of a car.
-type CarView struct {
+// View is what Home Assistant has of a car.
+type View struct {
 	// Name is the device's, Slug the level in topics.
 	Name string `json:"name"`
 	Slug string `json:"slug"`
@@ -22,71 +20,19 @@ type CarView struct {
 	Names    map[string]string `json:"names"`
 }
 
-// view makes the view of a car.
-func (b *Bridge) view(c *car) CarView {
-	v := CarView{Name: c.device, Slug: c.slug, Entities: map[string]string{}, Names: map[string]string{}}
-	for i := range entities {
-		if e := &entities[i]; b.has(c, e) {
-			v.Entities[e.id], v.Names[e.id] = c.entityID(e), c.entityName(e)
-		}
-	}
-	return v
-}
-
-// Views lists the cars while the bridge runs; ViewsAlone without.
-func (b *Bridge) Views(ctx context.Context) (views []CarView, err error) {
-	err = b.within(ctx, func(time.Time) {
-		for _, c := range b.cars {
-			b.names.give(c)
-			views = append(views, b.view(c))
-		}
-	})
-	return views, err
-}
-
-// ViewsAlone lists the cars that the store knows.
-func ViewsAlone(opts Options) []CarView {
-	b := New(opts)
-	configured := map[string]string{}
-	for _, a := range opts.Accounts {
-		for _, v := range a.Vehicles {
-			configured[strings.ToUpper(v.VIN)] = v.Name
-		}
-	}
-	var views []CarView
-	var cars []*car
-	for _, file := range opts.Store.Names(carPrefix) {
-		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
-		m, err := loadMemory(opts.Store.Load(file))
-		name, wanted := configured[vin]
-		if err != nil || len(configured) > 0 && !wanted {
-			continue
-		}
-		cars = append(cars, &car{vin: vin, name: name, slug: cmp.Or(m.Slug, vin), memory: m})
-	}
-	for _, c := range cars {
-		b.names.reserve(c)
-	}
-	for _, c := range cars {
-		b.names.give(c)
-		views = append(views, b.view(c))
-	}
-	return views
-}
-
 // fields is a mapping of the dashboard's YAML.
 type fields = map[string]any
 
-// dashboard builds one for a language.
-type dashboard struct {
+// builder builds one for a language.
+type builder struct {
 	language string
 	names    map[string]string // of the car's entities
 }
 
-// Dashboard returns a Home Assistant dashboard of built-in cards, a view a car,
+// Build returns a Home Assistant dashboard of built-in cards, a view a car,
 // with just the entities that the cars have.
-func Dashboard(cars []CarView, language string) map[string]any {
-	d := dashboard{language: language}
+func Build(cars []View, language string) map[string]any {
+	d := builder{language: language}
 	var views []any
 	for _, c := range cars {
 		d.names = c.Names
@@ -117,15 +63,15 @@ var headings = map[string][4]string{
 	"Bridge":            {"Brücke", "Brygga", "Brug", "Bro"},
 }
 
-func (d dashboard) heading(title, icon string) fields {
-	if i := slices.Index(languages, d.language); i > 0 {
+func (d builder) heading(title, icon string) fields {
+	if i := slices.Index(entity.Languages(), d.language); i > 0 {
 		title = headings[title][i-1]
 	}
 	return fields{"type": "heading", "heading": title, "icon": icon}
 }
 
 // section is a heading with the cards that there are; nil without any.
-func (d dashboard) section(title, icon string, cards ...any) any {
+func (d builder) section(title, icon string, cards ...any) any {
 	cards = slices.DeleteFunc(cards, func(c any) bool { return c == nil })
 	if len(cards) == 0 {
 		return nil
@@ -133,20 +79,20 @@ func (d dashboard) section(title, icon string, cards ...any) any {
 	return fields{"type": "grid", "cards": append([]any{d.heading(title, icon)}, cards...)}
 }
 
-func (d dashboard) name(id string) string {
+func (d builder) name(id string) string {
 	if name, ok := d.names[id]; ok {
-		return translated(name, d.language)
+		return entity.Translated(name, d.language)
 	}
-	for _, e := range bridgeEntities {
-		if e.id == id {
-			return translated(e.name, d.language)
+	for _, e := range entity.BridgeEntities() {
+		if e.ID == id {
+			return entity.Translated(e.Name, d.language)
 		}
 	}
 	return id
 }
 
 // tile is a card of one entity; nil if the car has none.
-func (d dashboard) tile(c CarView, id string, more fields) any {
+func (d builder) tile(c View, id string, more fields) any {
 	entity, ok := c.Entities[id]
 	if !ok {
 		return nil
@@ -158,7 +104,7 @@ func (d dashboard) tile(c CarView, id string, more fields) any {
 	return card
 }
 
-func (d dashboard) tiles(c CarView, ids ...string) []any {
+func (d builder) tiles(c View, ids ...string) []any {
 	var cards []any
 	for _, id := range ids {
 		cards = append(cards, d.tile(c, id, nil))
@@ -167,7 +113,7 @@ func (d dashboard) tiles(c CarView, ids ...string) []any {
 }
 
 // list is a card of several entities, of those that the car has.
-func (d dashboard) list(entities map[string]string, ids ...string) any {
+func (d builder) list(entities map[string]string, ids ...string) any {
 	var rows []any
 	for _, id := range ids {
 		if entity, ok := entities[id]; ok {
@@ -181,18 +127,17 @@ func (d dashboard) list(entities map[string]string, ids ...string) any {
 }
 
 // with lists the ids with one of the prefixes that a car has.
-func (c CarView) with(prefixes ...string) []string {
+func (c View) with(prefixes ...string) []string {
 	var ids []string
-	for i := range entities {
-		e := &entities[i]
-		if _, ok := c.Entities[e.id]; ok && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(e.id, p) }) {
-			ids = append(ids, e.id)
+	for _, e := range entity.All() {
+		if _, ok := c.Entities[e.ID()]; ok && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(e.ID(), p) }) {
+			ids = append(ids, e.ID())
 		}
 	}
 	return ids
 }
 
-func (d dashboard) overview(c CarView) any {
+func (d builder) overview(c View) any {
 	var picture any
 	if image, ok := c.Entities["exterior_image"]; ok {
 		picture = fields{"type": "picture-entity", "entity": image, "show_name": false, "show_state": false, "aspect_ratio": "16x9",
@@ -205,7 +150,7 @@ func (d dashboard) overview(c CarView) any {
 	return d.section("Car", "mdi:car", append(cards, d.tiles(c, "availability", "last_update")...)...)
 }
 
-func (d dashboard) energy(c CarView) any {
+func (d builder) energy(c View) any {
 	battery, fuel := c.Entities["battery_charge_level"], c.Entities["fuel_amount"]
 	title, icon := "Battery and fuel", "mdi:gauge"
 	switch {
@@ -229,22 +174,21 @@ func (d dashboard) energy(c CarView) any {
 	return d.section(title, icon, cards...)
 }
 
-func (d dashboard) body(c CarView) any {
+func (d builder) body(c View) any {
 	ids := append([]string{"lock"}, c.with("door_", "hood", "tailgate", "tank_lid", "window_", "sunroof")...)
 	return d.section("Doors and windows", "mdi:car-door", d.list(c.Entities, ids...))
 }
 
-func (d dashboard) tyres(c CarView) any {
+func (d builder) tyres(c View) any {
 	return d.section("Tyres", "mdi:tire", d.tiles(c, c.with("tire_")...)...)
 }
 
 // warnings shows only those that are on.
-func (d dashboard) warnings(c CarView) any {
+func (d builder) warnings(c View) any {
 	var rows []any
-	for i := range warningSensors {
-		e := &warningSensors[i]
-		if entity, ok := c.Entities[e.id]; ok {
-			rows = append(rows, fields{"entity": entity, "name": d.name(e.id)})
+	for _, id := range entity.Warnings() {
+		if entity, ok := c.Entities[id]; ok {
+			rows = append(rows, fields{"entity": entity, "name": d.name(id)})
 		}
 	}
 	if len(rows) == 0 {
@@ -255,7 +199,7 @@ func (d dashboard) warnings(c CarView) any {
 	return d.section("Warnings", "mdi:alert", d.tile(c, "any_warning", nil), d.tile(c, "service_warning", nil), filter)
 }
 
-func (d dashboard) place(c CarView) any {
+func (d builder) place(c View) any {
 	tracker, ok := c.Entities["location"]
 	if !ok {
 		return nil
@@ -264,7 +208,7 @@ func (d dashboard) place(c CarView) any {
 		"grid_options": fields{"columns": "full", "rows": 6}})
 }
 
-func (d dashboard) history(c CarView) any {
+func (d builder) history(c View) any {
 	var graphs []any
 	for _, id := range []string{"battery_charge_level", "fuel_amount", "charging_power", "odometer"} {
 		if entity, ok := c.Entities[id]; ok {
@@ -275,7 +219,7 @@ func (d dashboard) history(c CarView) any {
 	return d.section("History", "mdi:chart-line", graphs...)
 }
 
-func (d dashboard) commands(c CarView) any {
+func (d builder) commands(c View) any {
 	cards := d.tiles(c, "last_command", "last_invoke_status")
 	if last, ok := c.Entities["last_command"]; ok {
 		text := "{% set c = '" + last + "' %}{{ [state_attr(c, 'status'), state_attr(c, 'message'), state_attr(c, 'advice')] | select | join(' ') }}"
@@ -292,31 +236,42 @@ func (d dashboard) commands(c CarView) any {
 	return d.section("Commands", "mdi:gesture-tap-button", cards...)
 }
 
-func (d dashboard) service(c CarView) any {
+func (d builder) service(c View) any {
 	return d.section("Service and trips", "mdi:wrench-clock", d.list(c.Entities, append([]string{"odometer", "service_warning", "distance_to_service", "time_to_service",
 		"engine_time_to_service"}, c.with("trip_meter", "average_")...)...))
 }
 
-func (d dashboard) bridge() any {
+func (d builder) bridge() any {
 	ids := map[string]string{}
-	for _, e := range bridgeEntities {
-		ids[e.id] = discovery.EntityID(e.platform, bridgeName, e.id)
+	for _, e := range entity.BridgeEntities() {
+		ids[e.ID] = e.EntityID
 	}
 	return d.section("Bridge", "mdi:bridge", d.list(ids, "connection", "cloud_status", "login_required", "login_start", "login_url", "login", "grant_expires",
 		"calls_today", "calls_left", "quota_resets", "commands_today", "store_problem", "unknown_fields"))
 }
 
 // FindView picks the cars that a name means; empty: all.
-func FindView(views []CarView, name string) ([]CarView, error) {
+func FindView(views []View, name string) ([]View, error) {
 	if name == "" {
 		return views, nil
 	}
 	var slugs []string
 	for _, v := range views {
 		if v.Slug == name || strings.EqualFold(v.Slug, name) || v.Slug == discovery.Slug(name) || strings.EqualFold(v.Name, name) {
-			return []CarView{v}, nil
+			return []View{v}, nil
 		}
 		slugs = append(slugs, v.Slug)
 	}
 	return nil, fmt.Errorf("there is no car %q; known are %s", name, strings.Join(slugs, ", "))
+}
+
+// ViewOf makes the view of a car.
+func ViewOf(c *entity.Car, r entity.Rules) View {
+	v := View{Name: c.Device, Slug: c.Level, Entities: map[string]string{}, Names: map[string]string{}}
+	for _, e := range entity.All() {
+		if c.Has(r, e) {
+			v.Entities[e.ID()], v.Names[e.ID()] = c.EntityID(e), c.EntityName(e)
+		}
+	}
+	return v
 }

@@ -1,4 +1,4 @@
-package bridge
+package entity
 
 import (
 	"slices"
@@ -7,10 +7,10 @@ import (
 	"volvobridge/volvo"
 )
 
-// entity is one row of the table. Everything else follows from it: what is
+// Entity is one row of the table. Everything else follows from it: what is
 // polled, the scopes, the document, the discovery message, what a command topic
 // accepts, the tables of the README.
-type entity struct {
+type Entity struct {
 	id       string
 	platform string
 	name     string
@@ -28,11 +28,11 @@ type entity struct {
 	// rises tells of a number that never falls.
 	rises bool
 	// derive makes the value of what the bridge knows, for rows without from.
-	derive func(c *car, now time.Time) any
+	derive func(c *Car, now time.Time) any
 	// proven says that the car has a derived entity.
-	proven func(b *Bridge, c *car) bool
+	proven func(r Rules, c *Car) bool
 	// attributes are published beside the value.
-	attributes func(c *car) map[string]any
+	attributes func(c *Car) map[string]any
 
 	// words are what /set accepts, and the command each stands for.
 	words map[string]volvo.Command
@@ -45,7 +45,7 @@ type span struct{ from, to float64 }
 type source struct {
 	resource volvo.Resource
 	field    string
-	when     func(c *car) bool
+	when     func(c *Car) bool
 }
 
 func at(r volvo.Resource, field string) []source { return []source{{resource: r, field: field}} }
@@ -59,7 +59,7 @@ const (
 	measurement  = "measurement"
 	increasing   = "total_increasing"
 	problem      = "problem"
-	press        = "PRESS"
+	Press        = "PRESS"
 )
 
 var (
@@ -85,21 +85,22 @@ var (
 )
 
 // The reference's one distance to empty is the tank's if the car has an engine.
-func hasEngine(c *car) bool {
-	return c.drivetrain() == combustion || c.drivetrain() == hybrid
+func hasEngine(c *Car) bool {
+	return c.Drivetrain() == combustion || c.Drivetrain() == hybrid
 }
 
-func hasNone(c *car) bool {
-	return c.drivetrain() == electric
+func hasNone(c *Car) bool {
+	return c.Drivetrain() == electric
 }
 
 // entities is the table of a car's entities.
 var entities = slices.Concat(sensors, openings, warningSensors, aggregates, controls)
 
-var serviceWarning = entity{id: "service_warning", platform: sensor, name: "Service", suffix: "service", class: "enum", icon: "mdi:wrench-clock",
+var serviceWarning = Entity{id: "service_warning", platform: sensor, name: "Service", suffix: "service", class: "enum", icon: "mdi:wrench-clock",
+
 	from: at(volvo.Diagnostics, "serviceWarning"), convert: enum(serviceWords), options: serviceWords}
 
-var sensors = []entity{
+var sensors = []Entity{
 	{id: "battery_charge_level", platform: sensor, name: "Battery level", suffix: "battery", class: "battery", unit: "%", stateClass: measurement, precision: new(0),
 		from:    []source{{resource: volvo.EnergyState, field: "batteryChargeLevel"}, {resource: volvo.Fuel, field: "batteryChargeLevel"}},
 		convert: number(percent), within: span{0, 100}},
@@ -181,37 +182,37 @@ var sensors = []entity{
 	{id: "model", platform: sensor, name: "Model", category: diagnostic, icon: "mdi:car-info",
 		from: at(volvo.Details, "descriptions.model"), convert: plain, attributes: modelAttributes},
 	{id: "last_update", platform: sensor, name: "Last update", class: "timestamp", category: diagnostic, icon: "mdi:clock-outline",
-		derive: lastUpdate, proven: func(_ *Bridge, c *car) bool { return !c.newest().IsZero() }},
+		derive: lastUpdate, proven: func(_ Rules, c *Car) bool { return !c.Newest().IsZero() }},
 	{id: "last_command", platform: sensor, name: "Last command", category: diagnostic, icon: "mdi:gesture-tap-button",
 		derive: lastCommand, proven: offersAny, attributes: lastCommandAttributes},
 	{id: "last_invoke_status", platform: sensor, name: "Last invoke status", category: diagnostic, icon: "mdi:message-reply-text-outline",
 		derive: lastInvokeStatus, proven: offersAny},
 }
 
-func door(id, name string, field string) entity {
-	return entity{id: id, platform: binarySensor, name: name, class: "door", from: at(volvo.Doors, field), convert: open}
+func door(id, name string, field string) Entity {
+	return Entity{id: id, platform: binarySensor, name: name, class: "door", from: at(volvo.Doors, field), convert: open}
 }
 
-func windowOf(id, name string, field string) entity {
-	return entity{id: id, platform: binarySensor, name: name, class: "window", from: at(volvo.Windows, field), convert: open}
+func windowOf(id, name string, field string) Entity {
+	return Entity{id: id, platform: binarySensor, name: name, class: "window", from: at(volvo.Windows, field), convert: open}
 }
 
-func tyreOf(id, name string, field string) entity {
-	return entity{id: id, platform: binarySensor, name: name, class: problem, icon: "mdi:tire", from: at(volvo.Tyres, field), convert: tyre}
+func tyreOf(id, name string, field string) Entity {
+	return Entity{id: id, platform: binarySensor, name: name, class: problem, icon: "mdi:tire", from: at(volvo.Tyres, field), convert: tyre}
 }
 
-func fluid(id, name, suffix, icon string, r volvo.Resource, field string, conv converter) entity {
-	return entity{id: id, platform: binarySensor, name: name, suffix: suffix, class: problem, icon: icon, from: at(r, field), convert: conv}
+func fluid(id, name, suffix, icon string, r volvo.Resource, field string, conv converter) Entity {
+	return Entity{id: id, platform: binarySensor, name: name, suffix: suffix, class: problem, icon: icon, from: at(r, field), convert: conv}
 }
 
 // lampOf: the id of a lamp warning is the field in snake case, its entity id the
 // same without the last word.
-func lampOf(suffix, name, field string) entity {
-	return entity{id: suffix + "_warning", platform: binarySensor, name: name, suffix: suffix, class: problem, category: diagnostic,
+func lampOf(suffix, name, field string) Entity {
+	return Entity{id: suffix + "_warning", platform: binarySensor, name: name, suffix: suffix, class: problem, category: diagnostic,
 		icon: "mdi:car-light-alert", from: at(volvo.Warnings, field), convert: lamp}
 }
 
-var openings = []entity{
+var openings = []Entity{
 	door("door_front_left", "Door front left", "frontLeftDoor"),
 	door("door_front_right", "Door front right", "frontRightDoor"),
 	door("door_rear_left", "Door rear left", "rearLeftDoor"),
@@ -228,7 +229,7 @@ var openings = []entity{
 }
 
 // warningSensors are what any_warning looks at, with service_warning.
-var warningSensors = []entity{
+var warningSensors = []Entity{
 	tyreOf("tire_front_left", "Tire front left", "frontLeft"),
 	tyreOf("tire_front_right", "Tire front right", "frontRight"),
 	tyreOf("tire_rear_left", "Tire rear left", "rearLeft"),
@@ -262,16 +263,16 @@ var warningSensors = []entity{
 	lampOf("turn_indication_rear_right", "Turn indication rear right", "turnIndicationRearRightWarning"),
 }
 
-var aggregates = []entity{
+var aggregates = []Entity{
 	{id: "any_warning", platform: binarySensor, name: "Any warning", class: problem,
 		derive: anyWarning, proven: hasWarnings, attributes: warningAttributes},
 }
 
-func buttonOf(command volvo.Command, name, suffix, icon string) entity {
-	return entity{id: string(command), platform: button, name: name, suffix: suffix, icon: icon, words: map[string]volvo.Command{press: command}}
+func buttonOf(command volvo.Command, name, suffix, icon string) Entity {
+	return Entity{id: string(command), platform: button, name: name, suffix: suffix, icon: icon, words: map[string]volvo.Command{Press: command}}
 }
 
-var controls = []entity{
+var controls = []Entity{
 	{id: "lock", platform: "lock", name: "Doors", suffix: "lock", from: at(volvo.Doors, "centralLock"), convert: lockState,
 		words: map[string]volvo.Command{"LOCK": volvo.Lock, "UNLOCK": volvo.Unlock}},
 	buttonOf(volvo.LockReducedGuard, "Lock reduced guard", "lock_reduced_guard", "mdi:lock-minus"),
@@ -290,8 +291,8 @@ var controls = []entity{
 	{id: "refresh", platform: button, name: "Refresh", icon: "mdi:refresh", proven: always},
 	{id: "location", platform: "device_tracker", name: "Location", category: diagnostic, icon: "mdi:car",
 		from: []source{{resource: volvo.Position, field: "latitude"}, {resource: volvo.Position, field: "longitude"}, {resource: volvo.Position, field: "altitude"}}},
-	{id: "exterior_image", platform: "image", name: "Exterior image", proven: hasImage(exterior)},
-	{id: "interior_image", platform: "image", name: "Interior image", proven: hasImage(interior)},
+	{id: "exterior_image", platform: "image", name: "Exterior image", proven: hasImage("exterior")},
+	{id: "interior_image", platform: "image", name: "Interior image", proven: hasImage("interior")},
 	{id: "event", platform: "event", name: "Event", icon: "mdi:car-clock", proven: always},
 }
 
@@ -317,12 +318,60 @@ var ignored = map[volvo.Resource]map[string]string{
 	volvo.EnergyCapabilities:   {"*": "a hint at most: a working car has claimed nothing for weeks; a first value decides"},
 }
 
-func entityByID(id string) *entity { return entitiesByID[id] }
+// ByID finds a row; nil: there is none.
+func ByID(id string) *Entity { return entitiesByID[id] }
 
-var entitiesByID = func() map[string]*entity {
-	byID := map[string]*entity{}
+// All lists the rows of the table.
+func All() []*Entity {
+	all := make([]*Entity, len(entities))
+	for i := range entities {
+		all[i] = &entities[i]
+	}
+	return all
+}
+
+// ID is the row's name in topics and documents.
+func (e *Entity) ID() string { return e.id }
+
+// Words are what the row's topic takes, sorted; empty: it makes no command of a car.
+func (e *Entity) Words() []string { return sortedWords(e) }
+
+// Command is what a word stands for.
+func (e *Entity) Command(word string) (volvo.Command, bool) {
+	command, ok := e.words[word]
+	return command, ok
+}
+
+// TakesCommands tells whether anything can be published on the row's topic.
+func (e *Entity) TakesCommands() bool {
+	return len(e.words) > 0 || e.id == "engine_runtime" || e.id == "refresh"
+}
+
+// HasAttributes tells whether the row has any.
+func (e *Entity) HasAttributes() bool { return e.attributes != nil }
+
+func sortedWords(e *Entity) []string {
+	var words []string
+	for w := range e.words {
+		words = append(words, w)
+	}
+	slices.Sort(words)
+	return words
+}
+
+var entitiesByID = func() map[string]*Entity {
+	byID := map[string]*Entity{}
 	for i := range entities {
 		byID[entities[i].id] = &entities[i]
 	}
 	return byID
 }()
+
+// Warnings lists the rows that the entity any_warning looks at, but for the service.
+func Warnings() []string {
+	var ids []string
+	for i := range warningSensors {
+		ids = append(ids, warningSensors[i].id)
+	}
+	return ids
+}

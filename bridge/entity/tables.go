@@ -1,4 +1,4 @@
-package bridge
+package entity
 
 import (
 	"cmp"
@@ -30,7 +30,7 @@ func BridgeTable() string {
 	return b.String()
 }
 
-func values(e *entity) string {
+func values(e *Entity) string {
 	switch {
 	case e.unit != "":
 		return e.unit
@@ -46,7 +46,7 @@ func values(e *entity) string {
 	return ""
 }
 
-func origin(e *entity) string {
+func origin(e *Entity) string {
 	if len(e.from) == 0 {
 		return "the bridge"
 	}
@@ -73,11 +73,11 @@ func CommandTable() string {
 		}
 	}
 	b.WriteString("| `<car>/engine_runtime/set` | `1` to `15` | kept: minutes of the next engine start |\n")
-	fmt.Fprintf(&b, "| `<car>/refresh/set` | `PRESS`, or names with commas between them | reads soon: %s |\n", resourceNames())
+	fmt.Fprintf(&b, "| `<car>/refresh/set` | `PRESS`, or names with commas between them | reads soon: %s |\n", ResourceNames())
 	return b.String()
 }
 
-func resourceNames() string {
+func ResourceNames() string {
 	var names []string
 	for _, r := range volvo.Resources() {
 		names = append(names, "`"+string(r)+"`")

@@ -1,4 +1,4 @@
-package bridge
+package entity
 
 import (
 	"slices"
@@ -37,7 +37,7 @@ func TestEveryNameIsTranslated(t *testing.T) {
 		for _, language := range Languages() {
 			seen := map[string]string{}
 			for _, name := range device {
-				slug := discovery.Slug(translated(name, language))
+				slug := discovery.Slug(Translated(name, language))
 				if other, twice := seen[slug]; twice {
 					t.Errorf("%s: %q and %q have the same name", language, other, name)
 				}

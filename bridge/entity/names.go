@@ -1,6 +1,8 @@
-package bridge
+package entity
 
-import "slices"
+import (
+	"slices"
+)
 
 // languages are what entity names can be in; English is the table's own.
 var languages = []string{"en", "de", "sv", "nl", "no"}
@@ -8,9 +10,9 @@ var languages = []string{"en", "de", "sv", "nl", "no"}
 // Languages lists the languages of entity names.
 func Languages() []string { return slices.Clone(languages) }
 
-// translated returns an entity's name in a language. Ids and states are the same
+// Translated returns an entity's name in a language. Ids and states are the same
 // in all.
-func translated(name, language string) string {
+func Translated(name, language string) string {
 	i := slices.Index(languages, language)
 	if row, ok := names[name]; ok && i > 0 {
 		return row[i-1]
