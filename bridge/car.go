@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
@@ -27,8 +28,7 @@ type car struct {
 	sent      time.Time // when
 	announced string    // what Home Assistant was told last
 	announce  time.Time // when to tell it again, zero: nothing new
-	dedupe    dedupe
-	commands  commandQueue
+	commands  *command.Car
 	fetching  map[string]bool // pictures under way
 	saved     string          // what the store has of it
 

@@ -21,7 +21,7 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	if c.Proven["location"] {
 		b.retain(b.topic(c.Level, "location"), entity.Encode(c.Position()))
 	}
-	c.Moving = c.commands.moving()
+	c.Moving = c.commands.Moving()
 	document := c.Document(b.rules, now)
 	same := entity.Encode(document)
 	if c.document == "" {

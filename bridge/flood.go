@@ -1,11 +1,6 @@
 package bridge
 
-import (
-	"fmt"
-	"time"
-
-	"volvobridge/bridge/mqtt"
-)
+import "time"
 
 const (
 	refusalEvery   = time.Minute // between two log lines of the same refusal
@@ -91,10 +86,4 @@ func (p *pace) allows(most int, now time.Time) bool {
 	}
 	p.count++
 	return p.count <= most
-}
-
-// passed answers the messages of a flood that could not even wait: the last of them,
-// for all.
-func (b *Bridge) passed(m mqtt.Received) refusal {
-	return refusal{reasonBusy, fmt.Sprintf("Messages came faster than they could be answered; %d were left out, a newer one took their place.", m.Passed)}
 }

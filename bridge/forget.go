@@ -58,7 +58,7 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	}
 	f := Forgotten{Car: k.slug}
 	if c := b.car(k.vin); c != nil {
-		if c.commands.running != nil {
+		if c.commands.UnderWay() {
 			return f, errors.New("a command of this car is under way; try again when it has ended")
 		}
 		f.Back = true

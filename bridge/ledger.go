@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
@@ -27,7 +28,7 @@ type LedgerEntry struct {
 func Ledger(entries []store.Entry, names map[string]string) []LedgerEntry {
 	ledger := []LedgerEntry{}
 	for _, e := range entries {
-		var j journalled
+		var j command.Record
 		if json.Unmarshal(e.Data, &j) != nil {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
@@ -58,8 +59,10 @@ type Bridge struct {
 	reading    context.Context // of reads
 	commanding context.Context // of POSTs
 
-	own        ownership       // of the base topic
-	broker     brokerState     // what the broker does not take or allow
+	own        ownership   // of the base topic
+	broker     brokerState // what the broker does not take or allow
+	machine    *command.Machine
+	journals   journalQueue
 	held       []mqtt.Received // commands that wait until it is clear whose topic it is
 	refusals   refusalLog
 	unstored   unstored
@@ -80,8 +83,6 @@ type Bridge struct {
 	renamed    []string          // levels in topics that cars had before
 	ownAgain   time.Time         // when to announce the bridge itself again
 	told       map[string]string // its entities, as car.Told
-	dedupe     dedupe            // of the bridge's own commands
-	pin        pinGuard
 	strange    map[string]bool
 	reannounce time.Time // when to publish everything again
 	born       time.Time // when that was done last
@@ -99,10 +100,12 @@ func New(opts Options) *Bridge {
 	if opts.Secret == nil {
 		opts.Secret = func(string) {}
 	}
+	rules := entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""}
 	return &Bridge{
-		rules: entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""},
-		place: entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
-		opts:  opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
+		rules:   rules,
+		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
+		place:   entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
+		opts:    opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 }
@@ -143,7 +146,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
 		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.subscriptions(), MaxPayload: maxPayload,
+		Subscribe: b.subscriptions(), MaxPayload: command.MaxPayload,
 	})
 	b.work(ctx)
 
@@ -336,8 +339,8 @@ func (b *Bridge) instance(m mqtt.Received) {
 	b.ready.Store(false)
 	held := b.held
 	b.held = nil
-	for _, command := range held {
-		b.refuseConflict(command)
+	for _, m := range held {
+		b.refuseConflict(m)
 	}
 	b.log.Error().Str("other", b.own.other.ClientID).Str("host", b.own.other.Host).Str("topic", b.opts.MQTT.Topic).
 		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
@@ -367,11 +370,11 @@ func (b *Bridge) claim(now time.Time) {
 	b.publishEverything(now)
 	held := b.held
 	b.held = nil
-	for _, command := range held {
-		if again || command.Retained {
-			b.command(command)
+	for _, m := range held {
+		if again || m.Retained {
+			b.command(m)
 		} else {
-			b.refuseConflict(command)
+			b.refuseConflict(m)
 		}
 	}
 }
@@ -517,11 +520,11 @@ func (b *Bridge) slow(now time.Time) {
 	for _, c := range b.cars {
 		b.checkAvailability(c, now)
 		b.fetchPictures(c, now)
+		b.execute(b.machine.Tick(c.commands, now), now)
 		if now.Sub(c.sent) >= heartbeat && !c.sent.IsZero() {
 			b.touch(c, now)
 		}
 	}
-	b.giveUpProofs(now)
 	b.checkBroker(now)
 	if b.connected && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
 		b.thrownOut = 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
@@ -17,86 +18,55 @@ import (
 func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
 	b.unstore(m.Topic, now)
-	o := &order{entity: id}
-	o.status = entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), RequestedAt: now.UTC()}
 	if id != "login_start" && id != "login" {
-		b.answerStranger("bridge", o, refusal{reasonInvalid, "The bridge has no such command; login_start and login are its own."}, now)
+		b.answerStranger("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
 	}
-	o.name(id)
-	if no := b.examineOwn(o, m); no != nil {
-		b.settleOwn(o, refused, no)
+	cmd, no := b.machine.Own(id, command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained}, now)
+	if no != nil {
+		b.settleOwn(cmd, command.Refused, no)
 		return
 	}
 	chains := b.chains()
 	if len(chains) == 0 {
-		b.settleOwn(o, refused, &refusal{reasonInvalid, "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
+		b.settleOwn(cmd, command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
 		return
 	}
 	b.background(func() {
 		var status string
-		var no *refusal
+		var no *command.Refusal
 		if id == "login_start" {
 			status, no = b.beginLogins(chains)
 		} else {
-			status, no = b.finishLogin(chains, o.request.value)
+			status, no = b.finishLogin(chains, cmd.Request.Value)
 		}
 		deliver(b, b.asked, func(now time.Time) {
 			b.publishStatus(now) // first: the answer speaks of the address
-			b.settleOwn(o, status, no)
+			b.settleOwn(cmd, status, no)
 		})
 	})
 }
 
-// examineOwn goes through the refusals, in the order of the contract.
-func (b *Bridge) examineOwn(o *order, m mqtt.Received) *refusal {
-	if m.Retained {
-		return &refusal{reasonRetained, "Publish commands without the retain flag; the stored message was removed."}
-	}
-	repeats := len(m.Payload) <= maxPayload && b.dedupe.again(o.entity, m.Payload, m.At)
-	var err error
-	o.request, err = parseRequest(m.Payload)
-	if o.request.id != "" {
-		o.status.ID = o.request.id
-	}
-	if err == nil && o.entity == "login_start" && o.request.value != entity.Press {
-		err = errors.New("the entity login_start takes " + entity.Press)
-	}
-	if err != nil {
-		return &refusal{reasonInvalid, sentence(err.Error())}
-	}
-	if no := b.tooOld(o, m.At); no != nil {
-		return no
-	}
-	if id := identity(o.request, m.Payload); id != "" {
-		repeats = b.dedupe.seen(o.entity, id, windowFor(b.opts.Commands.MaxAge), m.At)
-	}
-	if repeats {
-		return &refusal{reasonDuplicate, "The same message came within the last seconds, or one with its id within 10 minutes."}
-	}
-	return nil
-}
-
 // settleOwn answers. What was pasted is never repeated.
-func (b *Bridge) settleOwn(o *order, status string, no *refusal) {
-	o.status.Status, o.status.UpdatedAt = status, time.Now().UTC()
+func (b *Bridge) settleOwn(o *command.Command, status string, no *command.Refusal) {
+	o.Status.Status, o.Status.UpdatedAt = status, time.Now().UTC()
 	if no != nil {
-		o.status.Advice = &no.advice
-		if no.reason != "" {
-			o.status.Reason = &no.reason
+		o.Status.Advice = &no.Advice
+		if no.Reason != "" {
+			o.Status.Reason = &no.Reason
 		}
 	}
-	b.retain(b.topic("bridge", o.entity, "status"), entity.Encode(o.status))
-	yes, unlogged := b.refusals.tell("bridge "+o.entity+" "+deref(o.status.Reason), o.status.UpdatedAt)
-	if status == refused && !yes {
+	b.retain(b.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
+	yes, unlogged := b.refusals.tell("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
+	if status == command.Refused && !yes {
 		return
 	}
-	line := b.log.Info().Str("entity", o.entity)
+	line := b.log.Info().Str("entity", o.Entity)
 	if unlogged > 0 {
 		line = line.Int("unlogged", unlogged)
 	}
 	if no != nil {
-		line = line.Str("hint", no.advice)
+		line = line.Str("hint", no.Advice)
 	}
 	line.Msg("command_" + status)
 }
@@ -113,7 +83,7 @@ func (b *Bridge) chains() []*login.Chain {
 
 // beginLogins makes an address for each account that needs a login, or for all
 // if none does.
-func (b *Bridge) beginLogins(chains []*login.Chain) (string, *refusal) {
+func (b *Bridge) beginLogins(chains []*login.Chain) (string, *command.Refusal) {
 	now := time.Now()
 	needed := false
 	for _, c := range chains {
@@ -124,26 +94,26 @@ func (b *Bridge) beginLogins(chains []*login.Chain) (string, *refusal) {
 			continue
 		}
 		if _, err := c.BeginPublished(); err != nil {
-			return refused, &refusal{reasonRateLimited, sentence(err.Error())}
+			return command.Refused, &command.Refusal{Reason: command.RateLimited, Advice: command.Sentence(err.Error())}
 		}
 	}
-	return succeeded, &refusal{advice: "Open the address in the attributes of login_url, and paste the one that the browser ends on into login."}
+	return command.Succeeded, &command.Refusal{Advice: "Open the address in the attributes of login_url, and paste the one that the browser ends on into login."}
 }
 
 // finishLogin ends a login with what was pasted.
-func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *refusal) {
+func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *command.Refusal) {
 	out, err := login.FinishPublished(context.Background(), chains, text)
 	switch fault, ok := errors.AsType[*volvo.Error](err); {
 	case ok:
-		return refused, &refusal{reasonCloudDown, fault.Advice() + " Then begin again: the code is good once."}
+		return command.Refused, &command.Refusal{Reason: command.CloudDown, Advice: fault.Advice() + " Then begin again: the code is good once."}
 	case err != nil:
-		return refused, &refusal{reasonInvalid, sentence(err.Error())}
+		return command.Refused, &command.Refusal{Reason: command.Invalid, Advice: command.Sentence(err.Error())}
 	case out.Next != nil:
-		return refused, &refusal{reasonInvalid, "The application has not published every scope. login_url holds a second address, without these: " + strings.Join(out.Lost, "; ") + "."}
+		return command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The application has not published every scope. login_url holds a second address, without these: " + strings.Join(out.Lost, "; ") + "."}
 	case len(out.Lost) > 0:
-		return succeeded, &refusal{advice: "Logged in, but Volvo did not grant: " + strings.Join(out.Lost, "; ") + "."}
+		return command.Succeeded, &command.Refusal{Advice: "Logged in, but Volvo did not grant: " + strings.Join(out.Lost, "; ") + "."}
 	}
-	return succeeded, &refusal{advice: "Logged in."}
+	return command.Succeeded, &command.Refusal{Advice: "Logged in."}
 }
 
 // happened takes what a chain tells.

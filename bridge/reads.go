@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
 	"volvobridge/discovery"
@@ -82,6 +83,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
 		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+	c.commands = command.NewCar(&c.Car)
 	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
 	if name != "" {
@@ -273,7 +275,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	b.endClimate(c, resource, readings, now)
 	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
 		old.Fetched = now.Truncate(time.Millisecond)
-		b.confirm(c, resource, true, started, now)
+		b.execute(b.machine.ReadDone(c.commands, resource, true, started, now), now)
 		b.checkAvailability(c, now)
 		return
 	}
@@ -288,7 +290,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	if c.Prove(b.rules) || resource == volvo.Details {
 		b.announceSoon(c, now)
 	}
-	b.confirm(c, resource, true, started, now)
+	b.execute(b.machine.ReadDone(c.commands, resource, true, started, now), now)
 	b.checkAvailability(c, now)
 	b.touch(c, now)
 }
@@ -357,7 +359,7 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 		b.touch(c, now)
 	}
 	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
-		b.confirm(c, r.key.Resource, false, r.started, now)
+		b.execute(b.machine.ReadDone(c.commands, r.key.Resource, false, r.started, now), now)
 	}
 	b.logFault(r, fault)
 }

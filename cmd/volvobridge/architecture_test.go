@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"cmd/volvobridge":                 {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/rs/zerolog"},
 	"cmd/volvobridge/internal/broker": {"github.com/mochi-mqtt/server/v2"},
 	"bridge":                          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
+	"bridge/command":                  {"volvobridge/volvo", "volvobridge/bridge/entity"},
 	"bridge/dashboard":                {"volvobridge/bridge/entity", "volvobridge/discovery"},
 	"bridge/entity":                   {"volvobridge/volvo", "volvobridge/discovery"},
 	"bridge/login":                    {"volvobridge/volvo", "golang.org/x/oauth2"},

@@ -1,4 +1,4 @@
-package bridge
+package command
 
 import (
 	"bytes"
@@ -16,39 +16,39 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxPayload = 4 << 10
-	maxID      = 128
-)
+// MaxPayload is the longest message that is read, in bytes.
+const MaxPayload = 4 << 10
 
-// request is a message on a /set topic, understood.
-type request struct {
-	value   string
-	id      string
-	stamped bool
-	at      time.Time // when the sender says it was sent, if stamped
-	pin     string
-	runtime int // minutes, 0: not given
+const maxID = 128
+
+// Request is a message on a /set topic, understood.
+type Request struct {
+	Value   string
+	ID      string
+	Stamped bool
+	At      time.Time // when the sender says it was sent, if stamped
+	PIN     string
+	Runtime int // minutes, 0: not given
 }
 
-// parseRequest reads the bare word, or the JSON object of the contract. It takes
+// ParseRequest reads the bare word, or the JSON object of the contract. It takes
 // nothing that is not exactly one of them: a misspelt key must not start an
 // engine for longer than was meant.
-func parseRequest(payload []byte) (request, error) {
+func ParseRequest(payload []byte) (Request, error) {
 	switch {
-	case len(payload) > maxPayload:
-		return request{}, fmt.Errorf("the payload is longer than %d bytes", maxPayload)
+	case len(payload) > MaxPayload:
+		return Request{}, fmt.Errorf("the payload is longer than %d bytes", MaxPayload)
 	case !utf8.Valid(payload):
-		return request{}, errors.New("the payload is no valid UTF-8 text")
+		return Request{}, errors.New("the payload is no valid UTF-8 text")
 	}
 	if payload[0] != '{' {
-		return request{value: string(payload)}, nil
+		return Request{Value: string(payload)}, nil
 	}
 	fields, err := strictObject(payload)
 	if err != nil {
-		return request{}, err
+		return Request{}, err
 	}
-	var r request
+	var r Request
 	keys := slices.SortedFunc(maps.Keys(fields), func(x, y string) int {
 		if x == "id" { // first: the answer names it, whatever else is wrong
 			return -1
@@ -61,28 +61,28 @@ func parseRequest(payload []byte) (request, error) {
 		raw := fields[key]
 		switch key {
 		case "value":
-			r.value, err = wordOrNumber(raw)
+			r.Value, err = wordOrNumber(raw)
 		case "id":
-			if err = json.Unmarshal(raw, &r.id); err != nil || raw[0] != '"' || len(r.id) > maxID || broken(r.id) {
-				r.id, err = "", fmt.Errorf("the key id must be a text of at most %d characters", maxID)
+			if err = json.Unmarshal(raw, &r.ID); err != nil || raw[0] != '"' || len(r.ID) > maxID || broken(r.ID) {
+				r.ID, err = "", fmt.Errorf("the key id must be a text of at most %d characters", maxID)
 			}
 		case "at":
-			r.at, err = moment(raw)
-			r.stamped = true
+			r.At, err = moment(raw)
+			r.Stamped = true
 		case "pin":
-			if err = json.Unmarshal(raw, &r.pin); err != nil || raw[0] != '"' {
+			if err = json.Unmarshal(raw, &r.PIN); err != nil || raw[0] != '"' {
 				err = errors.New(`the key pin must be a text in quotes, such as "pin": "0123"`)
 			}
 		case "runtimeMinutes":
-			r.runtime, err = wholeMinutes(string(raw))
+			r.Runtime, err = wholeMinutes(string(raw))
 		default:
 			err = errors.New("the payload has an unknown key; known are value, id, at, pin, runtimeMinutes")
 		}
 		if err != nil {
-			return request{id: r.id}, err
+			return Request{ID: r.ID}, err
 		}
 	}
-	if r.value == "" {
+	if r.Value == "" {
 		return r, errors.New(`the key "value" is missing`)
 	}
 	return r, nil

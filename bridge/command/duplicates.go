@@ -1,4 +1,4 @@
-package bridge
+package command
 
 import (
 	"crypto/sha256"
@@ -13,9 +13,9 @@ const (
 	mostIDs     = 10000            // a flood must not fill the memory
 )
 
-// dedupe remembers which messages came on the /set topics of a car, so that none
+// duplicates remembers which messages came on the /set topics of a car, so that none
 // becomes a second POST.
-type dedupe struct {
+type duplicates struct {
 	ids   map[string]time.Time // entity and id: when it came
 	order []string             // of ids, oldest first
 	sent  map[string]time.Time // those that became a POST: a flood of others pushes none of them out
@@ -36,11 +36,11 @@ func idKey(entity, id string) string { return entity + "\x00" + id }
 
 // identity is what a message is recognised by: its id, or, if it says when it was
 // sent, its payload. Empty: the message has neither.
-func identity(r request, payload []byte) string {
+func identity(r Request, payload []byte) string {
 	switch {
-	case r.id != "":
-		return r.id
-	case r.stamped:
+	case r.ID != "":
+		return r.ID
+	case r.Stamped:
 		sum := sha256.Sum256(payload)
 		return "\x00" + hex.EncodeToString(sum[:])
 	}
@@ -49,7 +49,7 @@ func identity(r request, payload []byte) string {
 
 // again notes a message and reports whether it is the same as the one before it on
 // the topic, a moment ago.
-func (d *dedupe) again(entity string, payload []byte, now time.Time) bool {
+func (d *duplicates) again(entity string, payload []byte, now time.Time) bool {
 	if d.last == nil {
 		d.last = map[string]plainSeen{}
 	}
@@ -60,7 +60,7 @@ func (d *dedupe) again(entity string, payload []byte, now time.Time) bool {
 
 // seen reports whether a message with the identity came before on the topic, and
 // remembers it.
-func (d *dedupe) seen(entity, identity string, window time.Duration, now time.Time) bool {
+func (d *duplicates) seen(entity, identity string, window time.Duration, now time.Time) bool {
 	for len(d.order) > 0 && now.Sub(d.ids[d.order[0]]) >= window {
 		delete(d.ids, d.order[0])
 		d.order = d.order[1:]
@@ -76,7 +76,7 @@ func (d *dedupe) seen(entity, identity string, window time.Duration, now time.Ti
 }
 
 // remember notes an id that was seen at a time.
-func (d *dedupe) remember(key string, at time.Time) {
+func (d *duplicates) remember(key string, at time.Time) {
 	if d.ids == nil {
 		d.ids = map[string]time.Time{}
 	}
@@ -91,7 +91,7 @@ func (d *dedupe) remember(key string, at time.Time) {
 }
 
 // keep notes that the message with an identity became a POST.
-func (d *dedupe) keep(entity, identity string, window time.Duration, at time.Time) {
+func (d *duplicates) keep(entity, identity string, window time.Duration, at time.Time) {
 	if d.sent == nil {
 		d.sent = map[string]time.Time{}
 	}

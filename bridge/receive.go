@@ -1,0 +1,104 @@
+package bridge
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/command"
+	"volvobridge/bridge/entity"
+	"volvobridge/bridge/mqtt"
+	"volvobridge/bridge/schedule"
+)
+
+// command takes a message on a /set topic. Every message gets an answer.
+func (b *Bridge) command(m mqtt.Received) {
+	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
+	if len(levels) != 3 {
+		return
+	}
+	if levels[0] == "bridge" {
+		b.ownCommand(levels[1], m)
+		return
+	}
+	now := time.Now()
+	b.unstore(m.Topic, now)
+	c, id := b.bySlug[levels[0]], levels[1]
+	switch {
+	case (c == nil || entity.ByID(id) == nil) && m.Retained:
+		b.answerStranger(levels[0], id, command.Stored, now)
+	case c == nil:
+		b.answerStranger(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no car of that name."}, now)
+	case entity.ByID(id) == nil:
+		b.answerStranger(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
+	default:
+		if m.Passed > 0 {
+			b.execute(b.machine.Refuse(c.commands, id, command.Message{Payload: m.LastPassed, Arrived: m.At}, passed(m), now.Add(-1)), now)
+		}
+		b.execute(b.machine.Take(c.commands, id, b.message(m, now), b.situation(c.account, now)), now)
+	}
+}
+
+// message is what the machine of the commands needs of a message. One that waited
+// here longer than it may be old is of unknown age.
+func (b *Bridge) message(m mqtt.Received, now time.Time) command.Message {
+	late := m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge
+	return command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained, Late: late}
+}
+
+// passed is the answer to the messages of a flood that could not even wait: the last
+// of them gets it, for all.
+func passed(m mqtt.Received) command.Refusal {
+	return command.Refusal{Reason: command.Busy, Advice: fmt.Sprintf("Messages came faster than they could be answered; %d were left out, a newer one took their place.", m.Passed)}
+}
+
+// refuseConflict answers a command while another bridge owns the base topic, or may.
+// The answer is not retained: the topics are the other's.
+func (b *Bridge) refuseConflict(m mqtt.Received) {
+	now := time.Now()
+	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
+	if len(levels) != 3 || !b.strangers.allows(strangersASec, now) {
+		return
+	}
+	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: new(command.Conflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
+		Advice: new("Another bridge uses the same mqtt.topic, or it is not clear yet: stop one of the two, or give each its own; then send the command again.")}
+	if r, _ := command.ParseRequest(m.Payload); r.ID != "" {
+		s.ID = r.ID
+	}
+	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
+	if yes, unlogged := b.refusals.tell("conflict", now); yes {
+		b.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
+	}
+}
+
+// answerStranger: nobody of that name is here. The answer is not retained, so
+// that a typing error leaves nothing behind.
+func (b *Bridge) answerStranger(name, id string, no command.Refusal, now time.Time) {
+	if !b.strangers.allows(strangersASec, now) || !b.connected {
+		return
+	}
+	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}
+	b.conn.Publish(mqtt.Message{Topic: b.topic(name, id, "status"), Payload: []byte(entity.Encode(s))})
+}
+
+// settleLocally does what a command asks of the bridge itself.
+func (b *Bridge) settleLocally(cmd *command.Command, now time.Time) {
+	c := b.car(cmd.VIN())
+	var no *command.Refusal
+	var advice string
+	switch cmd.Entity {
+	case "engine_runtime":
+		c.EngineRuntime = cmd.Runtime
+		b.saveCar(c)
+	case "refresh":
+		if no = c.account.refusedReads(now); no != nil {
+			break
+		}
+		advice = "The values follow on the state topic; none is read more often than polling.min_interval."
+		resources, _ := command.Resources(cmd.Request.Value) // understood before
+		for _, r := range resources {                        // what there is no token for is not planned
+			c.account.plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
+		}
+	}
+	b.execute(b.machine.Settle(cmd, no, advice, now), now)
+}
