@@ -35,6 +35,13 @@ type memoryTokens struct {
 	fail  error
 }
 
+// current is what is kept now.
+func (m *memoryTokens) current() login.Token {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.token
+}
+
 func (m *memoryTokens) LoadToken(string) ([]byte, bool, []string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -379,7 +386,7 @@ func TestVerdicts(t *testing.T) {
 				if asked := tr.asked(); c.login && asked != 3 { // a second look, and one with the token before
 					t.Errorf("%d requests", asked)
 				}
-				if kept := r.tokens.token; kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+				if kept := r.tokens.current(); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
 				}
 				tr.become(nil)
@@ -784,9 +791,9 @@ func TestNewestTokenNotKept(t *testing.T) {
 		if err := r.chain.Keep(); err == nil || !strings.Contains(err.Error(), "lost") {
 			t.Errorf("a stop says %v", err)
 		}
-		kept := r.tokens.token.Refresh
+		kept := r.tokens.current().Refresh
 		fail(nil)
-		if err := r.chain.Keep(); err != nil || r.tokens.token.Refresh == kept {
+		if err := r.chain.Keep(); err != nil || r.tokens.current().Refresh == kept {
 			t.Errorf("with space: %v", err)
 		}
 	})
@@ -1122,7 +1129,7 @@ func TestAnotherAccountsLogin(t *testing.T) {
 				if asked != 0 {
 					t.Error("the first login was doubted")
 				}
-				before := r.tokens.token.Refresh
+				before := r.tokens.current().Refresh
 				published, err := r.chain.BeginPublished()
 				if err != nil {
 					t.Fatal(err)
@@ -1131,7 +1138,7 @@ func TestAnotherAccountsLogin(t *testing.T) {
 				if (err != nil) != c.kept || out.Foreign != c.kept || out.Done == c.kept || asked != 1 {
 					t.Errorf("%+v %v", out, err)
 				}
-				if kept := r.tokens.token.Refresh == before; kept != c.kept {
+				if kept := r.tokens.current().Refresh == before; kept != c.kept {
 					t.Errorf("the login before is kept: %v", kept)
 				}
 				time.Sleep(6 * time.Minute) // it goes on being refreshed

@@ -90,11 +90,11 @@ func (d *duplicates) remember(key string, at time.Time) {
 	}
 }
 
-// keep notes that the message with an identity became a POST.
-func (d *duplicates) keep(entity, identity string, window time.Duration, at time.Time) {
+// keep notes that the message with an identity became a POST at a time.
+func (d *duplicates) keep(entity, identity string, window time.Duration, at, now time.Time) {
 	if d.sent == nil {
 		d.sent = map[string]time.Time{}
 	}
-	maps.DeleteFunc(d.sent, func(_ string, old time.Time) bool { return at.Sub(old) >= window })
+	maps.DeleteFunc(d.sent, func(_ string, old time.Time) bool { return now.Sub(old) >= window })
 	d.sent[idKey(entity, identity)] = at
 }

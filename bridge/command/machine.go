@@ -165,8 +165,8 @@ func (m *Machine) Stop(car *Car, now time.Time) []Effect {
 // became of one that was left open, and a read-back may not be done. Nothing is
 // repeated; the car is asked. The records come oldest first.
 func (m *Machine) Restore(car *Car, r Record, seq int64, open bool, now time.Time) []Effect {
-	if window := windowFor(m.opts.MaxAge); now.Sub(r.Status.RequestedAt) < window { // nor is a message run twice across a restart
-		car.duplicates.keep(r.Entity, cmp.Or(r.Identity, r.Status.ID), window, r.Status.RequestedAt)
+	if window, sent := windowFor(m.opts.MaxAge), cmp.Or(r.Sent, r.Status.RequestedAt); now.Sub(sent) < window { // nor is a message run twice across a restart
+		car.duplicates.keep(r.Entity, cmp.Or(r.Identity, r.Status.ID), window, sent, now)
 	}
 	c := &Command{car: car, Entity: r.Entity, Command: r.Command, Status: r.Status, identity: r.Identity, Times: r.Times, Seq: seq}
 	if back := readBackOf(c.Command); back != nil && c.mayHaveActed() { // what came later counts

@@ -51,7 +51,7 @@ func (m *Machine) execute(c *Command, s Situation) {
 		return
 	}
 	if c.identity != "" {
-		c.car.duplicates.keep(c.Entity, c.identity, windowFor(m.opts.MaxAge), s.Now)
+		c.car.duplicates.keep(c.Entity, c.identity, windowFor(m.opts.MaxAge), s.Now, s.Now)
 	}
 	c.car.underWay = c
 	if back := readBackOf(c.Command); back != nil { // an earlier one would find what this one does
