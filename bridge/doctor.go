@@ -212,7 +212,7 @@ func (x *examination) login(ctx context.Context, a *account) bool {
 	now := time.Now()
 	switch {
 	case s.Login:
-		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or entity.Press \"New login\" of the device Volvo bridge in Home Assistant."
+		f.Result, f.Found, f.Advice = ResultProblem, "a login is needed: "+s.Why, "Run volvobridge login, or press \"New login\" of the device Volvo bridge in Home Assistant."
 	case !s.Usable && s.Fault != nil:
 		f.Result, f.Found, f.Advice = ResultProblem, s.Fault.Error(), s.Fault.Advice()
 	case !s.Usable:
