@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"bridge":                          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/command":                  {"volvobridge/volvo", "volvobridge/bridge/entity"},
 	"bridge/dashboard":                {"volvobridge/bridge/entity", "volvobridge/discovery"},
+	"bridge/doctor":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
 	"bridge/entity":                   {"volvobridge/volvo", "volvobridge/discovery"},
 	"bridge/login":                    {"volvobridge/volvo", "golang.org/x/oauth2"},
 	"bridge/mqtt":                     {"github.com/eclipse/paho.mqtt.golang"},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/doctor"
 	"volvobridge/discovery"
 )
 
@@ -21,7 +21,7 @@ var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.-]+|-?\b\d{1,3}\.\d{3,}\
 // bundle is the report for a public issue.
 func (d *examiner) bundle() ([]byte, error) {
 	v, commit := buildVersion()
-	findings := make([]bridge.Finding, len(d.findings))
+	findings := make([]doctor.Finding, len(d.findings))
 	for i, f := range d.redact.findings(d.findings) {
 		f.Area = d.nameless(f.Area)
 		f.What, f.Found = d.hostless(f.What), personal.ReplaceAllString(d.hostless(f.Found), string(mask))

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
@@ -64,12 +65,12 @@ func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localL
 	})
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
 		findings, err := b.Examine(r.Context())
-		f := bridge.Finding{Area: "store", What: cfg.Store, Result: bridge.ResultOK, Found: "writable"}
+		f := doctor.Finding{Area: "store", What: cfg.Store, Result: doctor.ResultOK, Found: "writable"}
 		if problem := st.Problem(); problem != nil {
-			f.Result, f.Found, f.Advice = bridge.ResultProblem, problem.Error(), "Free some space on that disk, or mount it writable."
+			f.Result, f.Found, f.Advice = doctor.ResultProblem, problem.Error(), "Free some space on that disk, or mount it writable."
 		}
 		// Volvo may quote a token, which only this process knows for one.
-		answer(w, redact.findings(append([]bridge.Finding{f}, findings...)), err)
+		answer(w, redact.findings(append([]doctor.Finding{f}, findings...)), err)
 	})
 	mux.HandleFunc("GET /cars", func(w http.ResponseWriter, r *http.Request) {
 		views, err := b.Views(r.Context())

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/store"
 )
 
@@ -74,7 +75,7 @@ type examiner struct {
 	cfg      Config
 	file     string
 	redact   *redactor
-	findings []bridge.Finding
+	findings []doctor.Finding
 	marker   []byte // of the bridge that owns the base topic
 }
 
@@ -84,12 +85,12 @@ func newExaminer(cfg Config, file string) *examiner {
 	return d
 }
 
-func (d *examiner) add(f bridge.Finding) { d.findings = append(d.findings, f) }
+func (d *examiner) add(f doctor.Finding) { d.findings = append(d.findings, f) }
 
 func (d *examiner) problems() int {
 	n := 0
 	for _, f := range d.findings {
-		if f.Result == bridge.ResultProblem {
+		if f.Result == doctor.ResultProblem {
 			n++
 		}
 	}
@@ -97,7 +98,7 @@ func (d *examiner) problems() int {
 }
 
 func (d *examiner) round(ctx context.Context) {
-	d.add(bridge.Finding{Area: "config", What: d.file, Result: bridge.ResultOK, Found: "no problem"})
+	d.add(doctor.Finding{Area: "config", What: d.file, Result: doctor.ResultOK, Found: "no problem"})
 	d.network(ctx)
 	d.broker(ctx)
 	d.bridge(ctx)
@@ -106,12 +107,12 @@ func (d *examiner) round(ctx context.Context) {
 // bridge asks the running bridge for its findings; only when none runs it opens
 // the store and looks itself.
 func (d *examiner) bridge(ctx context.Context) {
-	var findings []bridge.Finding
+	var findings []doctor.Finding
 	err := askBridge(ctx, d.cfg, "/doctor", &findings)
 	if !errors.Is(err, errNoBridge) {
-		d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "running"})
+		d.add(doctor.Finding{Area: "bridge", What: "process", Result: doctor.ResultOK, Found: "running"})
 		if err != nil {
-			f := bridge.Finding{Area: "bridge", What: "answer", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."}
+			f := doctor.Finding{Area: "bridge", What: "answer", Result: doctor.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."}
 			if ctx.Err() != nil {
 				f.Found, f.Advice = "the round was interrupted", "Try again."
 			}
@@ -120,17 +121,17 @@ func (d *examiner) bridge(ctx context.Context) {
 		d.findings = append(d.findings, findings...)
 		return
 	}
-	d.add(bridge.Finding{Area: "bridge", What: "process", Result: bridge.ResultOK, Found: "not running"})
+	d.add(doctor.Finding{Area: "bridge", What: "process", Result: doctor.ResultOK, Found: "not running"})
 	st, err := store.Open(d.cfg.Store)
 	if err != nil {
-		d.add(bridge.Finding{Area: "store", What: d.cfg.Store, Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "Do as it says, or choose another folder with the key store if it is another bridge's."})
+		d.add(doctor.Finding{Area: "store", What: d.cfg.Store, Result: doctor.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "Do as it says, or choose another folder with the key store if it is another bridge's."})
 		return
 	}
 	d.add(storeFinding(st, d.cfg))
 	d.findings = append(d.findings, bridge.Occupied(st, d.marker, time.Now())...)
 	chains, err := openChains(d.cfg, st, d.redact.token)
 	if err != nil {
-		d.add(bridge.Finding{Area: "store", What: "login", Result: bridge.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "The bridge does not start like this."})
+		d.add(doctor.Finding{Area: "store", What: "login", Result: doctor.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "The bridge does not start like this."})
 		_ = st.Close() // nothing was written
 		return
 	}
@@ -140,22 +141,22 @@ func (d *examiner) bridge(ctx context.Context) {
 			continue
 		}
 		for _, name := range c.Notes() {
-			d.add(bridge.Finding{Area: "store", What: name, Result: bridge.ResultWarning, Found: "a broken file was set aside", Advice: "Check the disk; the copy of the login is used if it is whole, else log in again."})
+			d.add(doctor.Finding{Area: "store", What: name, Result: doctor.ResultWarning, Found: "a broken file was set aside", Advice: "Check the disk; the copy of the login is used if it is whole, else log in again."})
 		}
 	}
 	findings, err = bridge.ExamineAlone(ctx, opts)
 	if err != nil {
-		d.add(bridge.Finding{Area: "doctor", What: "round", Result: bridge.ResultProblem, Found: err.Error(), Advice: "Try again when the network is faster."})
+		d.add(doctor.Finding{Area: "doctor", What: "round", Result: doctor.ResultProblem, Found: err.Error(), Advice: "Try again when the network is faster."})
 	}
 	d.findings = append(d.findings, findings...)
 	_ = st.Close() // what it could not write is a problem of the store, found above
 }
 
 // storeFinding tries to write.
-func storeFinding(st *store.Store, cfg Config) bridge.Finding {
-	f := bridge.Finding{Area: "store", What: cfg.Store, Result: bridge.ResultOK, Found: "ours alone, and writable"}
+func storeFinding(st *store.Store, cfg Config) doctor.Finding {
+	f := doctor.Finding{Area: "store", What: cfg.Store, Result: doctor.ResultOK, Found: "ours alone, and writable"}
 	if err := st.Put("doctor", []byte("ok\n")); err != nil {
-		f.Result, f.Found, f.Advice = bridge.ResultProblem, "can't be written: "+err.Error(), "Free some space on that disk, or mount it writable; a login that can't be kept is lost at a restart."
+		f.Result, f.Found, f.Advice = doctor.ResultProblem, "can't be written: "+err.Error(), "Free some space on that disk, or mount it writable; a login that can't be kept is lost at a restart."
 	}
 	return f
 }
@@ -204,7 +205,7 @@ func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
 }
 
 // signs lead the lines of the table.
-var signs = map[string]string{bridge.ResultOK: "ok", bridge.ResultWarning: "!", bridge.ResultProblem: "X", bridge.ResultSkipped: "-"}
+var signs = map[string]string{doctor.ResultOK: "ok", doctor.ResultWarning: "!", doctor.ResultProblem: "X", doctor.ResultSkipped: "-"}
 
 // table prints a line for each finding; what is well of a car's resources shares
 // one.
@@ -224,7 +225,7 @@ func (d *examiner) table(out io.Writer) {
 		}
 		if last > i {
 			f.What, f.Found = strings.Join(names, ", "), count(len(names), "resource")+" answer"
-			if slices.ContainsFunc(d.findings[i:last+1], func(f bridge.Finding) bool { return len(f.Fields) == 0 }) {
+			if slices.ContainsFunc(d.findings[i:last+1], func(f doctor.Finding) bool { return len(f.Fields) == 0 }) {
 				f.Found += ", or are not offered for this car"
 			}
 		}
@@ -236,7 +237,7 @@ func (d *examiner) table(out io.Writer) {
 	}
 	warnings := 0
 	for _, f := range d.findings {
-		if f.Result == bridge.ResultWarning {
+		if f.Result == doctor.ResultWarning {
 			warnings++
 		}
 	}
@@ -244,6 +245,6 @@ func (d *examiner) table(out io.Writer) {
 }
 
 // plain: a resource that is well.
-func plain(f bridge.Finding) bool {
-	return f.Result == bridge.ResultOK && f.Advice == "" && (f.Fields != nil || f.Found == "not offered for this car")
+func plain(f doctor.Finding) bool {
+	return f.Result == doctor.ResultOK && f.Advice == "" && (f.Fields != nil || f.Found == "not offered for this car")
 }

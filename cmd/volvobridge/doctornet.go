@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/mqtt"
 )
 
@@ -42,7 +42,7 @@ func (d *examiner) network(ctx context.Context) {
 // host makes one request without credentials.
 func (d *examiner) host(ctx context.Context, address string) {
 	u, _ := url.Parse(address) // built by network
-	f := bridge.Finding{Area: "network", What: u.Host, Result: bridge.ResultOK}
+	f := doctor.Finding{Area: "network", What: u.Host, Result: doctor.ResultOK}
 	t := transport()
 	defer t.CloseIdleConnections()
 	client := http.Client{Transport: t, Timeout: networkPatience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -53,7 +53,7 @@ func (d *examiner) host(ctx context.Context, address string) {
 	started := time.Now()
 	resp, err := client.Do(req)
 	if err != nil {
-		f.Result = bridge.ResultProblem
+		f.Result = doctor.ResultProblem
 		f.Found, f.Advice = explainNetwork(err)
 		d.add(f)
 		return
@@ -63,9 +63,9 @@ func (d *examiner) host(ctx context.Context, address string) {
 	d.add(f)
 	if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		skew := time.Since(there).Round(time.Second)
-		c := bridge.Finding{Area: "clock", What: u.Host, Result: bridge.ResultOK, Found: "within a minute of this machine's"}
+		c := doctor.Finding{Area: "clock", What: u.Host, Result: doctor.ResultOK, Found: "within a minute of this machine's"}
 		if skew.Abs() > skewAllowed {
-			c.Result, c.Found = bridge.ResultProblem, "this machine's clock is off by "+skew.String()
+			c.Result, c.Found = doctor.ResultProblem, "this machine's clock is off by "+skew.String()
 			c.Advice = "Set the clock, for example with timedatectl set-ntp true: commands are refused as too old, and certificates fail."
 		}
 		d.add(c)
@@ -104,7 +104,7 @@ func (d *examiner) broker(ctx context.Context) {
 	if m.URL == embedded {
 		m.URL = "mqtt://" + m.Listen
 		if c, err := net.DialTimeout("tcp", m.Listen, time.Second); err != nil {
-			d.add(bridge.Finding{Area: "broker", What: embedded, Result: bridge.ResultSkipped, Found: "it runs with the bridge, which does not run"})
+			d.add(doctor.Finding{Area: "broker", What: embedded, Result: doctor.ResultSkipped, Found: "it runs with the bridge, which does not run"})
 			return
 		} else {
 			c.Close()
@@ -115,7 +115,7 @@ func (d *examiner) broker(ctx context.Context) {
 		return // told by the check of the configuration
 	}
 	u, _ := url.Parse(m.URL) // checked with the configuration
-	f := bridge.Finding{Area: "broker", What: u.Scheme + "://" + u.Host, Result: bridge.ResultOK, Found: "connects, subscribes and publishes"}
+	f := doctor.Finding{Area: "broker", What: u.Scheme + "://" + u.Host, Result: doctor.ResultOK, Found: "connects, subscribes and publishes"}
 	opts := mqtt.Options{URL: m.URL, ClientID: m.ClientID + "-doctor", Username: m.Username, Password: m.Password, TLS: tlsCfg, Subscribe: []string{m.Topic + "/+/+/set"}}
 	if d.cfg.HomeAssistant.Discovery && d.cfg.HomeAssistant.StatusTopic != "" {
 		opts.Subscribe = append(opts.Subscribe, d.cfg.HomeAssistant.StatusTopic)
@@ -124,11 +124,11 @@ func (d *examiner) broker(ctx context.Context) {
 	var rights *mqtt.RightsError
 	switch {
 	case errors.Is(err, mqtt.ErrRefused):
-		f.Result, f.Found, f.Advice = bridge.ResultProblem, "it refuses the user", "Check mqtt.username and mqtt.password, and that the broker knows them."
+		f.Result, f.Found, f.Advice = doctor.ResultProblem, "it refuses the user", "Check mqtt.username and mqtt.password, and that the broker knows them."
 	case errors.As(err, &rights):
-		f.Result, f.Found, f.Advice = bridge.ResultProblem, rights.Error(), "Give it that right in the broker's access rules; docs/security.md has some for Mosquitto."
+		f.Result, f.Found, f.Advice = doctor.ResultProblem, rights.Error(), "Give it that right in the broker's access rules; docs/security.md has some for Mosquitto."
 	case err != nil:
-		f.Result = bridge.ResultProblem
+		f.Result = doctor.ResultProblem
 		f.Found, f.Advice = mqtt.Explain(err)
 	default:
 		opts.Subscribe = nil
@@ -140,7 +140,7 @@ func (d *examiner) broker(ctx context.Context) {
 		if d.cfg.MQTT.URL == embedded {
 			remedy = "Set mqtt.username and mqtt.password."
 		}
-		d.add(bridge.Finding{Area: "broker", What: "commands", Result: bridge.ResultWarning, Found: "anybody who reaches the broker can publish on " + m.Topic + "/+/+/set, and so move the cars",
+		d.add(doctor.Finding{Area: "broker", What: "commands", Result: doctor.ResultWarning, Found: "anybody who reaches the broker can publish on " + m.Topic + "/+/+/set, and so move the cars",
 			Advice: remedy})
 	}
 }

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"volvobridge/bridge"
+	"volvobridge/bridge/doctor"
 )
 
 // redactor is the last thing before the log's bytes leave the program: it masks
@@ -93,7 +92,7 @@ func (r *redactor) Write(line []byte) (int, error) {
 }
 
 // findings masks what doctor found, text by text: what it is made of stays whole.
-func (r *redactor) findings(list []bridge.Finding) []bridge.Finding {
+func (r *redactor) findings(list []doctor.Finding) []doctor.Finding {
 	masked := slices.Clone(list)
 	for i := range masked {
 		f := &masked[i]

@@ -1,0 +1,165 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"volvobridge/bridge/doctor"
+	"volvobridge/bridge/entity"
+	"volvobridge/bridge/schedule"
+	"volvobridge/bridge/store"
+	"volvobridge/volvo"
+)
+
+// Examine looks at every account, its login, its quota, and every resource of
+// every car, while the bridge runs.
+func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
+	var accounts []doctor.Account
+	var findings []doctor.Finding
+	err := b.within(ctx, func(time.Time) {
+		for _, a := range b.accounts {
+			patient := b.patient(a, b.within)
+			patient.Recent = b.recent
+			accounts = append(accounts, patient)
+		}
+		findings = b.brokerFindings()
+	})
+	if err != nil {
+		return nil, err
+	}
+	more, err := doctor.Examine(ctx, accounts, b.opts.Secret)
+	return append(findings, more...), err
+}
+
+// patient is an account as the doctor sees it; with runs a function where the
+// account may be touched.
+func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time)) error) doctor.Account {
+	p := doctor.Account{Name: a.label, Chain: a.chain, Ends: a.ends, Resources: a.reads}
+	for _, v := range a.wanted {
+		p.Vehicles = append(p.Vehicles, doctor.Vehicle(v))
+	}
+	p.Quota = func(ctx context.Context) (s schedule.State, err error) {
+		err = with(ctx, func(now time.Time) { s = a.quota.State(now) })
+		return s, err
+	}
+	p.Begin = func(ctx context.Context) (client *volvo.Client, wait time.Duration, err error) {
+		err = with(ctx, func(now time.Time) {
+			key, free := a.quota.Pick(now, true)
+			if !free {
+				return
+			}
+			if wait = max(a.polls.Wait(now, 0), a.paused.Sub(now)); wait <= 0 {
+				client = a.clients[key]
+				a.count(key, now, false)
+				b.saveQuota(a, now)
+			}
+		})
+		return client, wait, err
+	}
+	return p
+}
+
+// recent returns an answer that is young enough not to be asked for again.
+func (b *Bridge) recent(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
+	_ = b.within(ctx, func(now time.Time) { // a bridge that stops knows nothing
+		c := b.car(vin)
+		if c == nil || c.Snapshot[r] == nil || now.Sub(c.Snapshot[r].Fetched) > doctor.Recently || c.Snapshot[r].Fetched.After(now) {
+			return
+		}
+		readings, age, ok = c.Snapshot[r].Readings, now.Sub(c.Snapshot[r].Fetched), true
+	})
+	return readings, age, ok
+}
+
+// brokerFindings are what the bridge learned of the broker while it ran.
+func (b *Bridge) brokerFindings() []doctor.Finding {
+	var all []doctor.Finding
+	if b.own.conflict() {
+		all = append(all, occupied(b.own.other))
+	}
+	for _, line := range b.broker.lines() {
+		found, advice, _ := strings.Cut(line, ": ")
+		all = append(all, doctor.Finding{Area: "broker", What: "rules", Result: doctor.ResultProblem, Found: found, Advice: strings.ToUpper(advice[:1]) + advice[1:]})
+	}
+	return all
+}
+
+func occupied(other marker) doctor.Finding {
+	return doctor.Finding{Area: "broker", What: "instance", Result: doctor.ResultProblem, Advice: "Stop one of the two, or give each its own mqtt.topic.",
+		Found: fmt.Sprintf("another bridge owns mqtt.topic: client id %s on %s", entity.Brief(other.ClientID), entity.Brief(other.Host))}
+}
+
+// Occupied looks at the marker on the base topic, as a bridge would that starts with
+// a store.
+func Occupied(st *store.Store, payload []byte, now time.Time) []doctor.Finding {
+	own := ownership{self: marker{ID: loadInstance(st)}}
+	own.received(payload, true, now)
+	if !own.conflict() {
+		return nil
+	}
+	return []doctor.Finding{occupied(own.other)}
+}
+
+// within has the loop run f, and waits for it.
+func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
+	done := make(chan struct{})
+	var taken atomic.Bool // by the loop, or given up
+	run := func(now time.Time) {
+		if taken.CompareAndSwap(false, true) {
+			f(now)
+			close(done)
+		}
+	}
+	select {
+	case b.asked <- run:
+	case <-b.quit:
+		return errors.New("the bridge is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-b.quit:
+		return errors.New("the bridge is stopping")
+	case <-ctx.Done():
+		if taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-done // it has begun: the caller's variables are in use
+		return nil
+	}
+}
+
+// ExamineAlone is Examine without a running bridge: it refreshes the logins
+// itself.
+func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
+	b := New(opts)
+	alone := func(_ context.Context, f func(time.Time)) error { f(time.Now()); return nil }
+	var accounts []doctor.Account
+	for _, o := range opts.Accounts {
+		a := newAccount(o, opts.Polling, opts.Commands.PerMinute, o.Name, time.Now())
+		for _, other := range b.accounts {
+			a.quota.Share(other.quota)
+		}
+		b.loadQuota(a)
+		b.accounts = append(b.accounts, a)
+		accounts = append(accounts, b.patient(a, alone))
+	}
+	stop := b.runChains()
+	defer func() {
+		stop()
+		close(b.quit)
+		b.wg.Wait()
+	}()
+	findings, err := doctor.Examine(ctx, accounts, b.opts.Secret)
+	for _, a := range b.accounts {
+		a.counted = time.Time{}
+		b.saveQuota(a, time.Now())
+	}
+	return findings, err
+}
