@@ -31,7 +31,7 @@ func (b *Bridge) announceCar(c *car) {
 	if c.announced == sum {
 		return
 	}
-	if b.send(b.device(c), payload) {
+	if b.mirror.Send(b.device(c), payload) {
 		b.expectDevice(b.device(c))
 		c.announced = sum
 		if news := c.Base != c.EntityBase; entity.Remember(m, c.Told) || news {

@@ -145,8 +145,8 @@ func (b *Bridge) echo(m mqtt.Received) bool {
 		b.broker.came(m.Topic)
 	}
 	// The will of another connection, as of a bridge that was here by mistake.
-	if b.connected && base == b.topic("bridge") && string(m.Payload) != "online" && !m.Retained {
-		delete(b.latest, m.Topic)
+	if b.mirror.Connected() && base == b.topic("bridge") && string(m.Payload) != "online" && !m.Retained {
+		b.mirror.Forget(m.Topic)
 		b.retain(m.Topic, "online")
 	}
 	return true

@@ -35,7 +35,7 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 		}
 		document["fetched"] = fetched
 		topic := b.topic(c.Level, "state")
-		delete(b.latest, topic) // also once an hour without news: readers look for life
+		b.mirror.Forget(topic) // also once an hour without news: readers look for life
 		b.retain(topic, entity.Encode(document))
 	}
 }

@@ -4,8 +4,6 @@ import "time"
 
 const (
 	refusalEvery   = time.Minute // between two log lines of the same refusal
-	unstoreEvery   = time.Second // between two removals of what may be stored on a topic
-	mostUnstored   = 1000        // topics whose last removal is remembered
 	strangersASec  = 20          // answers on topics of nobody
 	mostRefusalLog = 1000
 )
@@ -30,48 +28,6 @@ func (l *refusalLog) tell(kind string, now time.Time) (yes bool, unlogged int) {
 	unlogged = l.counted[kind]
 	l.told[kind], l.counted[kind] = now, 0
 	return true, unlogged
-}
-
-// unstored remembers when topics were emptied, so that a flood on one makes no flood
-// of removals.
-type unstored struct {
-	last map[string]time.Time
-	due  map[string]bool
-	at   time.Time // when what is due is done
-}
-
-// unstore removes a message that may be stored on a topic: whoever published it may
-// have had it retained, which a live message does not tell, and it would come again
-// at every connection.
-func (b *Bridge) unstore(topic string, now time.Time) {
-	u := &b.unstored
-	if u.last == nil || len(u.last) > mostUnstored {
-		u.last = map[string]time.Time{}
-	}
-	if last := u.last[topic]; now.Sub(last) >= unstoreEvery || last.After(now) {
-		u.last[topic] = now
-		b.send(topic, nil)
-		return
-	}
-	if u.due == nil {
-		u.due = map[string]bool{}
-	}
-	if u.due[topic] = true; u.at.IsZero() {
-		u.at = now.Add(unstoreEvery)
-	}
-}
-
-// unstoreDue removes what waited for its turn.
-func (b *Bridge) unstoreDue(now time.Time) {
-	u := &b.unstored
-	if u.at.IsZero() || now.Before(u.at) {
-		return
-	}
-	for topic := range u.due {
-		u.last[topic] = now
-		b.send(topic, nil)
-	}
-	u.due, u.at = nil, time.Time{}
 }
 
 // pace allows so many events a second.

@@ -53,7 +53,7 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	if err != nil {
 		return Forgotten{}, err
 	}
-	if !b.connected {
+	if !b.mirror.Connected() {
 		return Forgotten{}, errors.New("there is no connection to the broker, so its topics can't be removed; try again when there is one")
 	}
 	f := Forgotten{Car: k.slug}
@@ -66,10 +66,10 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	}
 	topics := b.topicsOf(k.slug)
 	for _, topic := range topics {
-		delete(b.latest, topic)
+		b.mirror.Forget(topic)
 	}
-	b.send(b.deviceTopic(k), nil)
-	b.clearLater(topics, time.Now())
+	b.mirror.Send(b.deviceTopic(k), nil)
+	b.mirror.ClearLater(topics, time.Now().Add(clearAfter))
 	b.removeFiles(k.vin)
 	b.log.Info().Msg("a car was forgotten")
 	return f, nil
@@ -82,21 +82,6 @@ func (b *Bridge) deviceTopic(k known) string {
 // clearAfter is how long Home Assistant is given to let go of topics: an entity
 // that still listens takes an empty message for a broken value.
 const clearAfter = 5 * time.Second
-
-func (b *Bridge) clearLater(topics []string, now time.Time) {
-	b.clearing = append(b.clearing, topics...)
-	b.clearAt = now.Add(clearAfter)
-}
-
-// clearNow empties the topics that nobody needs any more.
-func (b *Bridge) clearNow() {
-	for _, topic := range b.clearing {
-		if _, again := b.latest[topic]; !again {
-			b.send(topic, nil)
-		}
-	}
-	b.clearing, b.clearAt = nil, time.Time{}
-}
 
 func (b *Bridge) dropCar(c *car) {
 	same := func(x *car) bool { return x == c }
@@ -194,7 +179,7 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 func (b *Bridge) clearRenamed(now time.Time) {
 	for _, slug := range b.renamed {
 		if b.bySlug[slug] == nil { // else another car has that name now
-			b.clearLater(b.topicsOf(slug), now)
+			b.mirror.ClearLater(b.topicsOf(slug), now.Add(clearAfter))
 		}
 	}
 	b.renamed = nil

@@ -159,7 +159,7 @@ func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
 	}
 	c.Statuses[e.Command.Entity] = status
 	b.retain(b.topic(c.Level, e.Command.Entity, "status"), entity.Encode(status))
-	b.tell(b.topic(c.Level, "event"), map[string]any{
+	b.publishEvent(b.topic(c.Level, "event"), map[string]any{
 		"event_type": e.Event, "entity": e.Command.Entity, "id": status.ID, "command": status.Command, "status": status.Status,
 		"invokeStatus": status.InvokeStatus, "message": status.Message, "reason": status.Reason, "advice": status.Advice,
 		"confirmed": status.Confirmed,

@@ -1,14 +1,12 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,21 +63,16 @@ type Bridge struct {
 	journals   journalQueue
 	held       []mqtt.Received // commands that wait until it is clear whose topic it is
 	refusals   refusalLog
-	unstored   unstored
 	strangers  pace
 	names      entity.DeviceNames
-	connected  bool // and the base topic is ours
 	stopping   bool
 	swept      bool // every car was published once
 	tidied     time.Time
 	downTold   bool // that the broker is away was logged
 	upAt       time.Time
-	thrownOut  int               // connections in a row that ended at once
-	latest     map[string]string // topic: what the broker should hold
+	thrownOut  int          // connections in a row that ended at once
+	mirror     *mqtt.Mirror // what the broker should hold
 	status     bridgeStatus
-	untold     []mqtt.Message    // events that wait for a connection
-	clearing   []string          // topics to empty
-	clearAt    time.Time         // when
 	renamed    []string          // levels in topics that cars had before
 	ownAgain   time.Time         // when to announce the bridge itself again
 	told       map[string]string // its entities, as car.Told
@@ -101,13 +94,15 @@ func New(opts Options) *Bridge {
 		opts.Secret = func(string) {}
 	}
 	rules := entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""}
-	return &Bridge{
+	b := &Bridge{
 		rules:   rules,
 		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
 		place:   entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
-		opts:    opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, latest: map[string]string{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
+		opts:    opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
 		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
+	b.mirror = mqtt.NewMirror(b.sent)
+	return b
 }
 
 // started is a moment to measure from: the difference of two times goes by the
@@ -148,6 +143,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
 		Subscribe: b.subscriptions(), MaxPayload: command.MaxPayload,
 	})
+	b.mirror.Bind(b.conn.Publish)
 	b.work(ctx)
 
 	stopReading()
@@ -263,13 +259,10 @@ func (b *Bridge) wake(now time.Time) time.Time {
 		}
 	}
 	earlier(b.own.wake())
-	earlier(b.unstored.at)
+	earlier(b.mirror.Next())
 	earlier(b.publishAt)
 	earlier(b.reannounce)
 	earlier(b.ownAgain)
-	if b.connected {
-		earlier(b.clearAt)
-	}
 	for _, a := range b.accounts {
 		earlier(b.nextRead(a, now))
 		earlier(a.uncounted)
@@ -290,7 +283,8 @@ func (b *Bridge) event(e mqtt.Event) {
 	case mqtt.Down:
 		b.tellDown(e)
 		b.own.lost()
-		b.downTold, b.connected, b.held = true, false, nil
+		b.mirror.SetConnected(false)
+		b.downTold, b.held = true, nil
 		clear(b.broker.expected)
 		clear(b.broker.denied)
 		b.ready.Store(false)
@@ -335,7 +329,7 @@ func (b *Bridge) instance(m mqtt.Received) {
 	if !b.own.conflict() || before {
 		return
 	}
-	b.connected = false
+	b.mirror.SetConnected(false)
 	b.ready.Store(false)
 	held := b.held
 	b.held = nil
@@ -359,7 +353,7 @@ func (b *Bridge) claim(now time.Time) {
 	if !ours {
 		return
 	}
-	b.connected = true
+	b.mirror.SetConnected(true)
 	if instance := b.topic("bridge", "instance"); b.own.deaf {
 		lines := b.broker.lines()
 		b.broker.missing[instance] = true
@@ -428,41 +422,22 @@ func (b *Bridge) publishEverything(now time.Time) {
 			b.announceCar(c)
 		}
 	}
-	topics := make([]string, 0, len(b.latest))
-	for t := range b.latest {
-		topics = append(topics, t)
-	}
-	slices.SortFunc(topics, func(x, y string) int { return cmp.Or(turnOf(x)-turnOf(y), strings.Compare(x, y)) })
 	for _, c := range b.cars {
 		b.sendPictures(c)
 	}
-	for _, t := range topics {
-		b.send(t, []byte(b.latest[t]))
-	}
+	b.mirror.SendAll()
 	for _, c := range b.cars {
 		b.publishCar(c, now)
 	}
 	b.retain(b.topic("bridge", "availability"), "online")
-	b.untold = slices.DeleteFunc(b.untold, b.conn.Publish)
+	b.mirror.SendEvents()
 	b.checkReady()
-}
-
-// turnOf orders topics that are published together: what belongs to a state before
-// the state, availability last.
-func turnOf(topic string) int {
-	switch topic[strings.LastIndexByte(topic, '/')+1:] {
-	case "state":
-		return 1
-	case "availability":
-		return 2
-	}
-	return 0
 }
 
 // publishDue publishes what became due: changed documents, announcements, the
 // slow business of a tick.
 func (b *Bridge) publishDue(now time.Time) {
-	if !b.connected { // the connection brings everything anyway
+	if !b.mirror.Connected() { // the connection brings everything anyway
 		b.reannounce = time.Time{}
 	}
 	if !b.reannounce.IsZero() && !now.Before(b.reannounce) {
@@ -473,11 +448,8 @@ func (b *Bridge) publishDue(now time.Time) {
 	if !b.publishAt.IsZero() && !now.Before(b.publishAt) {
 		b.publishDirty(now)
 	}
-	if b.connected && !b.clearAt.IsZero() && !now.Before(b.clearAt) {
-		b.clearNow()
-	}
 	b.claim(now)
-	b.unstoreDue(now)
+	b.mirror.Due(now)
 	if !b.ownAgain.IsZero() && !now.Before(b.ownAgain) {
 		b.ownAgain = time.Time{}
 		b.announceBridge()
@@ -526,7 +498,7 @@ func (b *Bridge) slow(now time.Time) {
 		}
 	}
 	b.checkBroker(now)
-	if b.connected && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
+	if b.mirror.Connected() && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
 		b.thrownOut = 0
 		b.log.Info().Msg("connected to the broker")
 	}
@@ -560,11 +532,11 @@ func (b *Bridge) checkReady() {
 	if b.unheard > 0 {
 		return
 	}
-	if !b.swept && b.connected {
+	if !b.swept && b.mirror.Connected() {
 		b.swept, b.status.told = true, time.Time{}
 		b.publishStatus(time.Now()) // the counters of the first look
 	}
-	b.ready.Store(b.connected)
+	b.ready.Store(b.mirror.Connected())
 }
 
 // topic joins the levels below the base topic.
@@ -573,38 +545,20 @@ func (b *Bridge) topic(levels ...string) string {
 }
 
 // retain publishes a retained message, unless the broker holds it already.
-func (b *Bridge) retain(topic, payload string) {
-	if old, ok := b.latest[topic]; payload == "" || ok && old == payload {
-		return
-	}
-	b.latest[topic] = payload
-	b.send(topic, []byte(payload))
-}
+func (b *Bridge) retain(topic, payload string) { b.mirror.Retain(topic, payload) }
 
-// send publishes a retained message. Without a connection it is kept back: all
-// is published again when there is one.
-func (b *Bridge) send(topic string, payload []byte) bool {
-	if b.connected && len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
+// sent notes what goes to the broker: an availability comes back, which shows that it
+// was taken.
+func (b *Bridge) sent(topic string, payload []byte) {
+	if len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
 		b.broker.expect(topic, time.Now())
 	}
-	return b.connected && b.conn.Publish(mqtt.Message{Topic: topic, Payload: payload, Retain: true})
 }
 
-const mostUntold = 200
-
-// tell publishes an event, which nobody keeps. Without a connection it waits for
-// the next, as does what a crash left to tell: an event comes once.
-func (b *Bridge) tell(topic string, payload map[string]any) {
-	event := mqtt.Message{Topic: topic, Payload: []byte(entity.Encode(payload))}
-	if b.connected && b.conn.Publish(event) {
-		return
-	}
-	b.untold = append(b.untold, event)
-	b.untold = b.untold[max(0, len(b.untold)-mostUntold):]
+// publishEvent publishes what happened, which nobody keeps.
+func (b *Bridge) publishEvent(topic string, payload map[string]any) {
+	b.mirror.Event(topic, []byte(entity.Encode(payload)))
 }
-
-// tellOwn publishes an event of the bridge itself.
-func (b *Bridge) tellOwn(payload map[string]any) { b.tell(b.topic("bridge", "event"), payload) }
 
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {
@@ -613,9 +567,9 @@ func (b *Bridge) goodbye() {
 		c.DropLogins()
 	}
 	b.publishStatus(now)
-	b.clearNow()
+	b.mirror.ClearNow()
 	b.retain(b.topic("bridge", "availability"), "offline")
-	b.send(b.topic("bridge", "instance"), nil)
+	b.mirror.Send(b.topic("bridge", "instance"), nil)
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
 	b.conn.Flush(ctx)

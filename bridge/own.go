@@ -17,7 +17,7 @@ import (
 // ownCommand takes a message to the bridge itself: a login over MQTT.
 func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
-	b.unstore(m.Topic, now)
+	b.mirror.Empty(m.Topic, now)
 	if id != "login_start" && id != "login" {
 		b.answerStranger("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
@@ -150,7 +150,7 @@ func (b *Bridge) happened(a *account, h login.Event, now time.Time) {
 	}
 	line.Str("account", a.label).Msg(happenings[h.Kind])
 	if event["event_type"] != nil {
-		b.tellOwn(event)
+		b.publishEvent(b.topic("bridge", "event"), event)
 	}
 }
 

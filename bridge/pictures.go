@@ -90,7 +90,7 @@ var errNoPicture = errors.New("the store lost the picture")
 
 // sendPicture publishes a picture from the store; it is too large to keep.
 func (b *Bridge) sendPicture(c *car, kind string) {
-	if !b.connected {
+	if !b.mirror.Connected() {
 		return
 	}
 	file := imageFile(c, kind)

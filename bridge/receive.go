@@ -22,7 +22,7 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	now := time.Now()
-	b.unstore(m.Topic, now)
+	b.mirror.Empty(m.Topic, now)
 	c, id := b.bySlug[levels[0]], levels[1]
 	switch {
 	case (c == nil || entity.ByID(id) == nil) && m.Retained:
@@ -74,7 +74,7 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
 func (b *Bridge) answerStranger(name, id string, no command.Refusal, now time.Time) {
-	if !b.strangers.allows(strangersASec, now) || !b.connected {
+	if !b.strangers.allows(strangersASec, now) || !b.mirror.Connected() {
 		return
 	}
 	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}

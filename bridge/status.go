@@ -154,7 +154,7 @@ func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
 	}
 	line.Str("account", a.label).Msg("cloud status: " + string(a.status))
 	if event != "" {
-		b.tellOwn(map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
+		b.publishEvent(b.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
 	}
 }
 
@@ -169,7 +169,7 @@ func (b *Bridge) announceBridge() {
 		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.told) // nothing to remove, if it is lost
 	}
 	entity.Entomb(m, b.told)
-	if payload, err := m.Payload(); err == nil && b.send(b.ownDevice(), payload) {
+	if payload, err := m.Payload(); err == nil && b.mirror.Send(b.ownDevice(), payload) {
 		b.expectDevice(b.ownDevice())
 		if entity.Remember(m, b.told) {
 			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.told)), store.Whole)
