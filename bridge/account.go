@@ -13,14 +13,14 @@ import (
 
 // account is a Volvo ID: its limits, its plan and how its cloud is.
 type account struct {
-	label   string // in logs
-	file    string // in file names
-	clients []*volvo.Client
-	chain   *login.Chain // nil: test tokens
-	ends    time.Time    // of those
-	wanted  []Vehicle
-	reads   []volvo.Resource // of each car
-	cars    []*car
+	label    string // in logs
+	file     string // in file names
+	clients  []*volvo.Client
+	chain    *login.Chain // nil: test tokens
+	ends     time.Time    // of those
+	vehicles []Vehicle
+	reads    []volvo.Resource // of each car
+	cars     []*car
 
 	plan  *schedule.Plan
 	quota *schedule.Quota
@@ -28,23 +28,23 @@ type account struct {
 	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
-	spare      int // calls of a minute that polling leaves to what is asked for
-	commands   int // and that any read leaves to commands
-	flying     int
-	paused     time.Time          // after a 429
-	rejected   map[volvo.API]bool // test tokens that Volvo answered 401 to
-	failures   int
-	failing    map[volvo.Resource]bool // resources of the run of failures
-	lastFault  *volvo.Error
-	probe      time.Time // in an outage: when to try next
-	status     cloudStatus
-	since      time.Time // when it became so
-	clientTold bool      // that Volvo refuses the application was logged
-	counted    time.Time // when the count of calls was saved
-	uncounted  time.Time // when it must be again
-	listed     bool      // the list of cars was read at least once
-	listsNone  bool      // and none of our cars was on it
-	keyTold    bool      // that Volvo refuses the API key was logged
+	askedShare        int // calls of a minute that polling leaves to what is asked for
+	commands          int // and that any read leaves to commands
+	inFlight          int
+	paused            time.Time          // after a 429
+	rejected          map[volvo.API]bool // test tokens that Volvo answered 401 to
+	failures          int
+	failing           map[volvo.Resource]bool // resources of the run of failures
+	lastFault         *volvo.Error
+	probe             time.Time // in an outage: when to try next
+	status            cloudStatus
+	since             time.Time // when it became so
+	clientFaultLogged bool      // that Volvo refuses the application was logged
+	counted           time.Time // when the count of calls was saved
+	uncounted         time.Time // when it must be again
+	listed            bool      // the list of cars was read at least once
+	listsNone         bool      // and none of our cars was on it
+	keyTold           bool      // that Volvo refuses the API key was logged
 }
 
 // cloudStatus is what a person wants to know of the cloud.
@@ -71,11 +71,11 @@ const (
 func newAccount(a Account, p Polling, commandsPerMinute int, label string, now time.Time) *account {
 	reads := slices.DeleteFunc(volvo.Resources(), func(r volvo.Resource) bool { return slices.Contains(a.Without, r.API()) })
 	return &account{
-		label: label, reads: reads, file: cmp.Or(a.File, label), clients: a.Clients, wanted: a.Vehicles, chain: a.Chain, ends: a.Ends,
+		label: label, reads: reads, file: cmp.Or(a.File, label), clients: a.Clients, vehicles: a.Vehicles, chain: a.Chain, ends: a.Ends,
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		spare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK, since: now,
+		askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK, since: now,
 	}
 }
 
@@ -89,9 +89,9 @@ func (a *account) count(apiKey int, now time.Time, command bool) {
 	}
 }
 
-// mine is how many calls of a minute a read must leave: a command never waits for
+// commandShare is how many calls of a minute a read must leave: a command never waits for
 // reads.
-func (a *account) mine(now time.Time) int { return max(0, a.commands-a.posts.Used(now)) }
+func (a *account) commandShare(now time.Time) int { return max(0, a.commands-a.posts.Used(now)) }
 
 // undo takes back a command that was never sent: it counts for nothing.
 func (a *account) undo(apiKey int, at time.Time) {

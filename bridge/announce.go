@@ -22,7 +22,7 @@ func (b *Bridge) announceCar(c *car) {
 	}
 	b.names.Give(&c.Car)
 	m := c.Message(b.rules, b.place)
-	entity.Entomb(m, c.Told)
+	entity.Entomb(m, c.Announced)
 	payload, err := m.Payload()
 	if err != nil || string(payload) == "" {
 		return // strings and numbers always marshal
@@ -34,7 +34,7 @@ func (b *Bridge) announceCar(c *car) {
 	if b.mirror.Send(b.device(c), payload) {
 		b.expectDevice(b.device(c))
 		c.announced = sum
-		if news := c.Base != c.EntityBase; entity.Remember(m, c.Told) || news {
+		if news := c.Base != c.EntityBase; entity.Remember(m, c.Announced) || news {
 			c.Base = c.EntityBase
 			b.saveCar(c)
 		}

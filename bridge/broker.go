@@ -113,12 +113,12 @@ func (b *Bridge) learned(e mqtt.Event, now time.Time) {
 	case mqtt.Dropped:
 		b.broker.dropped += e.Count
 	}
-	b.tellBroker(before)
+	b.logBroker(before)
 	b.publishStatusSoon(now)
 }
 
-// tellBroker logs what is new of the broker's problems, each once.
-func (b *Bridge) tellBroker(before []string) {
+// logBroker logs what is new of the broker's problems, each once.
+func (b *Bridge) logBroker(before []string) {
 	for _, line := range b.broker.lines() {
 		if !slices.Contains(before, line) {
 			b.log.Warn().Str("hint", line).Msg("the broker does not take or allow something")
@@ -130,7 +130,7 @@ func (b *Bridge) tellBroker(before []string) {
 func (b *Bridge) checkBroker(now time.Time) {
 	before := b.broker.lines()
 	if len(b.broker.overdue(now)) > 0 {
-		b.tellBroker(before)
+		b.logBroker(before)
 		b.publishStatusSoon(now)
 	}
 }

@@ -15,22 +15,22 @@ type car struct {
 	label   string // in logs: never the VIN
 	account *account
 
-	online    string                  // what availability says
-	alive     time.Time               // when last known to be reachable, or not to blame
-	looked    time.Time               // at its availability
-	denied    map[volvo.Resource]bool // Volvo said no to it
-	denials   map[volvo.Resource]*denial
-	missing   time.Time // since when the account does not list it
-	gone      bool      // missing twice, an hour apart
-	dirty     bool      // the document may have changed
-	document  string    // the last one published, without "fetched"
-	resources int       // how many that one was made of
-	sent      time.Time // when
-	announced string    // what Home Assistant was told last
-	announce  time.Time // when to tell it again, zero: nothing new
-	commands  *command.Car
-	fetching  map[string]bool // pictures under way
-	saved     string          // what the store has of it
+	online         string                  // what availability says
+	reachedAt      time.Time               // when last known to be reachable, or not to blame
+	availabilityAt time.Time               // at its availability
+	denied         map[volvo.Resource]bool // Volvo said no to it
+	denials        map[volvo.Resource]*denial
+	unlistedSince  time.Time // since when the account does not list it
+	unlisted       bool      // missing twice, an hour apart
+	dirty          bool      // the document may have changed
+	document       string    // the last one published, without "fetched"
+	resources      int       // how many that one was made of
+	documentAt     time.Time // when
+	announced      string    // what Home Assistant was told last
+	announce       time.Time // when to tell it again, zero: nothing new
+	commands       *command.Car
+	fetching       map[string]bool // pictures under way
+	saved          string          // what the store has of it
 
 	pictureAgain map[string]time.Time // after a failure: when to try again
 }

@@ -25,10 +25,10 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	document := c.Document(b.rules, now)
 	same := entity.Encode(document)
 	if c.document == "" {
-		b.unheard--
+		b.unpublished--
 	}
-	if same != c.document || len(c.Snapshot) != c.resources || now.Sub(c.sent) >= heartbeat {
-		c.document, c.resources, c.sent = same, len(c.Snapshot), now
+	if same != c.document || len(c.Snapshot) != c.resources || now.Sub(c.documentAt) >= heartbeat {
+		c.document, c.resources, c.documentAt = same, len(c.Snapshot), now
 		fetched := map[string]any{}
 		for r, a := range c.Snapshot {
 			fetched[string(r)] = entity.Stamp(a.Fetched)

@@ -8,9 +8,9 @@ import (
 
 // refusal of a resource by Volvo, as long as it lasts.
 type denial struct {
-	since time.Time
-	count int
-	told  bool
+	since  time.Time
+	count  int
+	logged bool
 }
 
 const denialTold = time.Hour
@@ -27,8 +27,8 @@ func (c *car) deny(r volvo.Resource, fault *volvo.Error, now time.Time) (tell bo
 	if fault.Kind == volvo.ErrUnsupported && c.Snapshot[r] == nil {
 		return false
 	}
-	tell = !d.told && d.count > 1 && now.Sub(d.since) >= denialTold-time.Minute
-	d.told = d.told || tell
+	tell = !d.logged && d.count > 1 && now.Sub(d.since) >= denialTold-time.Minute
+	d.logged = d.logged || tell
 	return tell
 }
 

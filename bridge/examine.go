@@ -39,7 +39,7 @@ func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 // account may be touched.
 func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time)) error) doctor.Account {
 	p := doctor.Account{Name: a.label, Chain: a.chain, Ends: a.ends, Resources: a.reads}
-	for _, v := range a.wanted {
+	for _, v := range a.vehicles {
 		p.Vehicles = append(p.Vehicles, doctor.Vehicle(v))
 	}
 	p.Quota = func(ctx context.Context) (s schedule.State, err error) {
@@ -115,7 +115,7 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 		}
 	}
 	select {
-	case b.asked <- run:
+	case b.tasks <- run:
 	case <-b.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():

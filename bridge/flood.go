@@ -11,22 +11,22 @@ const (
 // refusalLog keeps the log short in a flood: of each kind of refusal one line a
 // minute, with how many there were.
 type refusalLog struct {
-	told    map[string]time.Time
+	logged  map[string]time.Time
 	counted map[string]int
 }
 
-// tell reports whether a refusal is to be logged now, and how many like it were not
+// allows reports whether a refusal is to be logged now, and how many like it were not
 // logged since the last that was.
-func (l *refusalLog) tell(kind string, now time.Time) (yes bool, unlogged int) {
-	if l.told == nil || len(l.told) > mostRefusalLog {
-		l.told, l.counted = map[string]time.Time{}, map[string]int{}
+func (l *refusalLog) allows(kind string, now time.Time) (yes bool, unlogged int) {
+	if l.logged == nil || len(l.logged) > mostRefusalLog {
+		l.logged, l.counted = map[string]time.Time{}, map[string]int{}
 	}
-	if last := l.told[kind]; !last.IsZero() && now.Sub(last) < refusalEvery && !last.After(now) {
+	if last := l.logged[kind]; !last.IsZero() && now.Sub(last) < refusalEvery && !last.After(now) {
 		l.counted[kind]++
 		return false, 0
 	}
 	unlogged = l.counted[kind]
-	l.told[kind], l.counted[kind] = now, 0
+	l.logged[kind], l.counted[kind] = now, 0
 	return true, unlogged
 }
 

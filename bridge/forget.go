@@ -90,7 +90,7 @@ func (b *Bridge) dropCar(c *car) {
 	delete(b.bySlug, c.Level)
 	delete(b.byVIN, strings.ToUpper(c.VIN))
 	if c.document == "" {
-		b.unheard--
+		b.unpublished--
 	}
 	b.names.Release(&c.Car)
 	c.account.plan.Remove(c.VIN)

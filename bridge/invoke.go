@@ -69,7 +69,7 @@ func (a *account) refused(now time.Time) *command.Refusal {
 
 // refusedReads is the same for a refresh, which has no share in the reserve.
 func (a *account) refusedReads(now time.Time) *command.Refusal {
-	if wait := a.calls.Wait(now, a.mine(now)); wait > 0 {
+	if wait := a.calls.Wait(now, a.commandShare(now)); wait > 0 {
 		return &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of calls a minute is reached; try again in %s.", command.InWords(wait))}
 	}
 	if _, ok := a.quota.Pick(now, false); !ok {
@@ -177,7 +177,7 @@ func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
 func (b *Bridge) logCommand(c *car, e command.Publish, now time.Time) {
 	line := b.log.Info()
 	if e.Status.Status == command.Refused {
-		yes, unlogged := b.refusals.tell(c.label+" "+deref(e.Status.Reason), now)
+		yes, unlogged := b.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
 		if !yes {
 			return
 		}
@@ -288,7 +288,7 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 			b.event(e)
 		case <-b.results:
 		case <-b.pictures:
-		case <-b.asked:
+		case <-b.tasks:
 		case <-grace.C:
 			stop()
 		}

@@ -33,55 +33,55 @@ const (
 
 // Bridge is the loop and all it owns.
 type Bridge struct {
-	opts     Options
-	rules    entity.Rules // which entities the configuration allows
-	place    entity.Place // where everything is published
-	log      zerolog.Logger
-	conn     *mqtt.Conn
-	accounts []*account
-	cars     []*car
-	byVIN    map[string]*car // in upper case
-	bySlug   map[string]*car
-	dirty    []*car // whose document may have changed, the oldest change first
-	unheard  int    // cars that were never published
-	agenda   agenda
-	denied   map[string]bool // cars' resources that Volvo refuses for good
+	opts        Options
+	rules       entity.Rules // which entities the configuration allows
+	place       entity.Place // where everything is published
+	log         zerolog.Logger
+	conn        *mqtt.Conn
+	accounts    []*account
+	cars        []*car
+	byVIN       map[string]*car // in upper case
+	bySlug      map[string]*car
+	dirty       []*car // whose document may have changed, the oldest change first
+	unpublished int    // cars that were never published
+	agenda      agenda
+	denied      map[string]bool // cars' resources that Volvo refuses for good
 
 	results  chan result
 	progress chan progress
 	pictures chan picture
-	asked    chan func(time.Time) // what others have the loop do
+	tasks    chan func(time.Time) // what others have the loop do
 	wg       sync.WaitGroup
 	quit     chan struct{} // closed when nobody listens any more
 
 	reading    context.Context // of reads
 	commanding context.Context // of POSTs
 
-	own        ownership   // of the base topic
-	broker     brokerState // what the broker does not take or allow
-	machine    *command.Machine
-	journals   journalQueue
-	held       []mqtt.Received // commands that wait until it is clear whose topic it is
-	refusals   refusalLog
-	strangers  pace
-	names      entity.DeviceNames
-	stopping   bool
-	swept      bool // every car was published once
-	tidied     time.Time
-	downTold   bool // that the broker is away was logged
-	upAt       time.Time
-	thrownOut  int          // connections in a row that ended at once
-	mirror     *mqtt.Mirror // what the broker should hold
-	status     bridgeStatus
-	renamed    []string          // levels in topics that cars had before
-	ownAgain   time.Time         // when to announce the bridge itself again
-	told       map[string]string // its entities, as car.Told
-	strange    map[string]bool
-	reannounce time.Time // when to publish everything again
-	born       time.Time // when that was done last
-	publishAt  time.Time
-	ticked     time.Time
-	saved      time.Time
+	own               ownership   // of the base topic
+	broker            brokerState // what the broker does not take or allow
+	machine           *command.Machine
+	journals          journalQueue
+	heldCommands      []mqtt.Received // commands that wait until it is clear whose topic it is
+	refusals          refusalLog
+	strangers         pace
+	names             entity.DeviceNames
+	stopping          bool
+	allPublished      bool // every car was published once
+	tidied            time.Time
+	downLogged        bool // that the broker is away was logged
+	upAt              time.Time
+	sessionTakeovers  int          // connections in a row that ended at once
+	mirror            *mqtt.Mirror // what the broker should hold
+	status            bridgeStatus
+	renamed           []string          // levels in topics that cars had before
+	ownAgain          time.Time         // when to announce the bridge itself again
+	announcedEntities map[string]string // its entities, as car.Told
+	unknownFields     map[string]bool
+	reannounce        time.Time // when to publish everything again
+	announcedAt       time.Time // when that was done last
+	publishAt         time.Time
+	ticked            time.Time
+	saved             time.Time
 
 	// For health, read by others.
 	beat  atomic.Int64 // of the loop's last turn, as the time since the program started
@@ -98,8 +98,8 @@ func New(opts Options) *Bridge {
 		rules:   rules,
 		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
 		place:   entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
-		opts:    opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, strange: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
-		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), asked: make(chan func(time.Time), 16), quit: make(chan struct{}),
+		opts:    opts, log: opts.Log, bySlug: map[string]*car{}, byVIN: map[string]*car{}, denied: map[string]bool{}, unknownFields: map[string]bool{}, broker: newBrokerState(), names: entity.NewDeviceNames(),
+		results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{}),
 	}
 	b.mirror = mqtt.NewMirror(b.sent)
 	return b
@@ -133,7 +133,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer stopCommanding()
 	b.reading, b.commanding = reading, commanding
 
-	b.tellNotes()
+	b.logSetAside()
 	b.own.self = marker{ID: loadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)}
 	b.start(time.Now())
 	stopChains := b.runChains()
@@ -155,8 +155,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return nil
 }
 
-// tellNotes names the logins' files that were broken.
-func (b *Bridge) tellNotes() {
+// logSetAside names the logins' files that were broken.
+func (b *Bridge) logSetAside() {
 	for _, a := range b.opts.Accounts {
 		if a.Chain == nil {
 			continue
@@ -176,7 +176,7 @@ func (b *Bridge) runChains() context.CancelFunc {
 		}
 		b.background(func() {
 			a.chain.Run(ctx, func(h login.Event) {
-				deliver(b, b.asked, func(now time.Time) { b.happened(a, h, now) })
+				deliver(b, b.tasks, func(now time.Time) { b.loginEvent(a, h, now) })
 			})
 		})
 	}
@@ -243,7 +243,7 @@ func (b *Bridge) work(ctx context.Context) {
 			b.advance(p, time.Now())
 		case p := <-b.pictures:
 			b.keepPicture(p, time.Now())
-		case f := <-b.asked:
+		case f := <-b.tasks:
 			f(time.Now())
 		case <-timer.C:
 		}
@@ -275,16 +275,16 @@ func (b *Bridge) wake(now time.Time) time.Time {
 func (b *Bridge) event(e mqtt.Event) {
 	switch e := e.(type) {
 	case mqtt.Up:
-		if b.thrownOut < thrownOutOften {
+		if b.sessionTakeovers < takeoversToLog {
 			b.log.Info().Msg("connected to the broker")
 		}
-		b.downTold, b.upAt = false, time.Now()
+		b.downLogged, b.upAt = false, time.Now()
 		b.publishMarker(b.own.connected(time.Now()), false)
 	case mqtt.Down:
-		b.tellDown(e)
+		b.logDown(e)
 		b.own.lost()
 		b.mirror.SetConnected(false)
-		b.downTold, b.held = true, nil
+		b.downLogged, b.heldCommands = true, nil
 		clear(b.broker.expected)
 		clear(b.broker.denied)
 		b.ready.Store(false)
@@ -295,11 +295,11 @@ func (b *Bridge) event(e mqtt.Event) {
 	}
 }
 
-const thrownOutOften = 3
+const takeoversToLog = 3
 
-// tellDown logs that the broker is away, once. A broker that ends one connection
+// logDown logs that the broker is away, once. A broker that ends one connection
 // after the other does so because another client has the same id.
-func (b *Bridge) tellDown(e mqtt.Down) {
+func (b *Bridge) logDown(e mqtt.Down) {
 	_, hint := mqtt.Explain(e.Err)
 	switch {
 	case e.WasUp && e.Sending:
@@ -308,11 +308,11 @@ func (b *Bridge) tellDown(e mqtt.Down) {
 		hint = "the broker ended it, or the network; trying again by itself"
 	}
 	if !e.Short || e.Sending {
-		b.thrownOut = 0
-	} else if b.thrownOut++; b.thrownOut == thrownOutOften {
+		b.sessionTakeovers = 0
+	} else if b.sessionTakeovers++; b.sessionTakeovers == takeoversToLog {
 		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
 	}
-	if !b.downTold && b.thrownOut <= thrownOutOften {
+	if !b.downLogged && b.sessionTakeovers <= takeoversToLog {
 		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
 }
@@ -331,8 +331,8 @@ func (b *Bridge) instance(m mqtt.Received) {
 	}
 	b.mirror.SetConnected(false)
 	b.ready.Store(false)
-	held := b.held
-	b.held = nil
+	held := b.heldCommands
+	b.heldCommands = nil
 	for _, m := range held {
 		b.refuseConflict(m)
 	}
@@ -357,13 +357,13 @@ func (b *Bridge) claim(now time.Time) {
 	if instance := b.topic("bridge", "instance"); b.own.deaf {
 		lines := b.broker.lines()
 		b.broker.missing[instance] = true
-		b.tellBroker(lines)
+		b.logBroker(lines)
 	} else {
 		b.broker.came(instance)
 	}
 	b.publishEverything(now)
-	held := b.held
-	b.held = nil
+	held := b.heldCommands
+	b.heldCommands = nil
 	for _, m := range held {
 		if again || m.Retained {
 			b.command(m)
@@ -397,14 +397,14 @@ func (b *Bridge) receive(m mqtt.Received) {
 		}
 	case m.Topic == b.opts.HomeAssistant.StatusTopic:
 		if string(m.Payload) == "online" && !m.Retained && b.reannounce.IsZero() {
-			b.reannounce = later(m.At, b.born.Add(birthGap)).Add(rand.N(birthSpread))
+			b.reannounce = later(m.At, b.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
 		}
 	case b.echo(m), len(m.Payload) == 0:
 	case b.own.conflict() && !m.Retained:
 		b.refuseConflict(m)
 	case b.own.state != owned:
-		if len(b.held) < mostHeld {
-			b.held = append(b.held, m)
+		if len(b.heldCommands) < mostHeld {
+			b.heldCommands = append(b.heldCommands, m)
 		}
 	default:
 		b.command(m)
@@ -441,7 +441,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.reannounce = time.Time{}
 	}
 	if !b.reannounce.IsZero() && !now.Before(b.reannounce) {
-		b.reannounce, b.born = time.Time{}, now
+		b.reannounce, b.announcedAt = time.Time{}, now
 		b.log.Info().Msg("home assistant started: publishing everything again")
 		b.publishEverything(now)
 	}
@@ -481,7 +481,7 @@ func (b *Bridge) publishDirty(now time.Time) {
 		return
 	}
 	b.dirty = nil
-	if b.status.look {
+	if b.status.due {
 		b.publishStatus(now)
 	}
 	b.checkReady()
@@ -493,17 +493,17 @@ func (b *Bridge) slow(now time.Time) {
 		b.checkAvailability(c, now)
 		b.fetchPictures(c, now)
 		b.execute(b.machine.Tick(c.commands, now), now)
-		if now.Sub(c.sent) >= heartbeat && !c.sent.IsZero() {
+		if now.Sub(c.documentAt) >= heartbeat && !c.documentAt.IsZero() {
 			b.touch(c, now)
 		}
 	}
 	b.checkBroker(now)
-	if b.mirror.Connected() && b.thrownOut >= thrownOutOften && now.Sub(b.upAt) >= tick {
-		b.thrownOut = 0
+	if b.mirror.Connected() && b.sessionTakeovers >= takeoversToLog && now.Sub(b.upAt) >= tick {
+		b.sessionTakeovers = 0
 		b.log.Info().Msg("connected to the broker")
 	}
 	b.publishStatus(now)
-	if b.swept && now.Sub(b.tidied) >= tidyEvery {
+	if b.allPublished && now.Sub(b.tidied) >= tidyEvery {
 		b.tidied = now
 		debug.FreeOSMemory() // a small machine has better uses for what a burst took
 	}
@@ -525,15 +525,15 @@ func (b *Bridge) touch(c *car, now time.Time) {
 
 func (b *Bridge) checkReady() {
 	for _, a := range b.accounts {
-		if len(a.wanted) == 0 && !a.listed && len(a.cars) == 0 {
+		if len(a.vehicles) == 0 && !a.listed && len(a.cars) == 0 {
 			return
 		}
 	}
-	if b.unheard > 0 {
+	if b.unpublished > 0 {
 		return
 	}
-	if !b.swept && b.mirror.Connected() {
-		b.swept, b.status.told = true, time.Time{}
+	if !b.allPublished && b.mirror.Connected() {
+		b.allPublished, b.status.publishedAt = true, time.Time{}
 		b.publishStatus(time.Now()) // the counters of the first look
 	}
 	b.ready.Store(b.mirror.Connected())

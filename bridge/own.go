@@ -24,12 +24,12 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	}
 	cmd, no := b.machine.Own(id, command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained}, now)
 	if no != nil {
-		b.settleOwn(cmd, command.Refused, no)
+		b.answerOwn(cmd, command.Refused, no)
 		return
 	}
 	chains := b.chains()
 	if len(chains) == 0 {
-		b.settleOwn(cmd, command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
+		b.answerOwn(cmd, command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
 		return
 	}
 	b.background(func() {
@@ -40,15 +40,15 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 		} else {
 			status, no = b.finishLogin(chains, cmd.Request.Value)
 		}
-		deliver(b, b.asked, func(now time.Time) {
+		deliver(b, b.tasks, func(now time.Time) {
 			b.publishStatus(now) // first: the answer speaks of the address
-			b.settleOwn(cmd, status, no)
+			b.answerOwn(cmd, status, no)
 		})
 	})
 }
 
-// settleOwn answers. What was pasted is never repeated.
-func (b *Bridge) settleOwn(o *command.Command, status string, no *command.Refusal) {
+// answerOwn answers. What was pasted is never repeated.
+func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusal) {
 	o.Status.Status, o.Status.UpdatedAt = status, time.Now().UTC()
 	if no != nil {
 		o.Status.Advice = &no.Advice
@@ -57,7 +57,7 @@ func (b *Bridge) settleOwn(o *command.Command, status string, no *command.Refusa
 		}
 	}
 	b.retain(b.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
-	yes, unlogged := b.refusals.tell("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
+	yes, unlogged := b.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
 	if status == command.Refused && !yes {
 		return
 	}
@@ -116,14 +116,14 @@ func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *comma
 	return command.Succeeded, &command.Refusal{Advice: "Logged in."}
 }
 
-// happened takes what a chain tells.
-func (b *Bridge) happened(a *account, h login.Event, now time.Time) {
+// loginEvent takes what a chain tells.
+func (b *Bridge) loginEvent(a *account, h login.Event, now time.Time) {
 	b.publishStatusSoon(now)
 	line := b.log.Debug()
 	event := map[string]any{"account": a.label}
 	switch h.Kind {
 	case login.Renewed:
-		a.clientTold = false
+		a.clientFaultLogged = false
 	case login.Listed:
 		a.count(0, now, false)
 		b.saveQuota(a, now)
@@ -142,20 +142,20 @@ func (b *Bridge) happened(a *account, h login.Event, now time.Time) {
 	case login.Faulted:
 		if fault := a.chain.State(now).Fault; fault != nil {
 			line = b.log.Debug().Err(fault)
-			if fault.Kind == volvo.ErrClient && !a.clientTold {
-				a.clientTold = true
+			if fault.Kind == volvo.ErrClient && !a.clientFaultLogged {
+				a.clientFaultLogged = true
 				line = b.log.Error().Err(fault).Str("hint", fault.Advice())
 			}
 		}
 	}
-	line.Str("account", a.label).Msg(happenings[h.Kind])
+	line.Str("account", a.label).Msg(loginMessages[h.Kind])
 	if event["event_type"] != nil {
 		b.publishEvent(b.topic("bridge", "event"), event)
 	}
 }
 
-// happenings are the texts of the log.
-var happenings = map[login.EventKind]string{
+// loginMessages are the texts of the log.
+var loginMessages = map[login.EventKind]string{
 	login.Renewed: "the access token was refreshed", login.Faulted: "the access token could not be refreshed", login.LoginRequired: "Volvo ended the login", login.StillRefused: "Volvo still does not accept the login",
 	login.LoggedIn: "logged in", login.Listed: "the cars of a new login were listed", login.Addressed: "a new address to log in at was made", login.GrantEnds: "the login ends soon",
 }

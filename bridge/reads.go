@@ -52,11 +52,11 @@ func (b *Bridge) start(now time.Time) {
 			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
 		b.loadQuota(a)
-		b.tellLost(a, now)
-		for _, v := range a.wanted {
+		b.logLostScopes(a, now)
+		for _, v := range a.vehicles {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
 		}
-		if len(a.wanted) == 0 {
+		if len(a.vehicles) == 0 {
 			for _, vin := range b.knownCars(a) {
 				b.addCar(a, vin, "", now)
 			}
@@ -68,8 +68,8 @@ func (b *Bridge) start(now time.Time) {
 	b.publishStatus(now)
 }
 
-// tellLost names what a login does not cover, as after a change of commands.allow.
-func (b *Bridge) tellLost(a *account, now time.Time) {
+// logLostScopes names what a login does not cover, as after a change of commands.allow.
+func (b *Bridge) logLostScopes(a *account, now time.Time) {
 	if a.chain == nil || a.chain.State(now).Login {
 		return
 	}
@@ -82,7 +82,7 @@ func (b *Bridge) tellLost(a *account, now time.Time) {
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
-		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, alive: now}
+		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, reachedAt: now}
 	c.commands = command.NewCar(&c.Car)
 	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.cars)+1)
@@ -97,7 +97,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.names.Reserve(&c.Car)
 	b.cars = append(b.cars, c)
 	b.byVIN[strings.ToUpper(vin)] = c
-	b.unheard++
+	b.unpublished++
 	a.cars = append(a.cars, c)
 	b.bySlug[c.Level] = c
 	a.plan.Add(vin, a.reads, now)
@@ -106,7 +106,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	}
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
-		c.online, c.alive = "online", c.LastGood
+		c.online, c.reachedAt = "online", c.LastGood
 	}
 	b.retain(b.topic(c.Level, "availability"), c.online)
 	for id, status := range c.Statuses { // a broker may have lost what an earlier process told
@@ -114,7 +114,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	}
 	if c.Restored() {
 		for resource := range c.Snapshot {
-			b.noteStrange(c, resource)
+			b.noteUnknown(c, resource)
 		}
 		c.Prove(b.rules)
 		b.publishCar(c, now)
@@ -142,17 +142,17 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	if !a.ready(now) {
 		return time.Time{} // the chain tells when it has a token
 	}
-	urgentOnly := a.flying >= maxFlying || a.outage()
+	urgentOnly := a.inFlight >= maxFlying || a.outage()
 	due, ok := a.plan.Wake(urgentOnly)
 	if a.outage() {
 		if !ok || a.probe.Before(due) {
-			due, ok = a.probe, a.flying == 0
+			due, ok = a.probe, a.inFlight == 0
 		}
 	}
 	if !ok {
 		return time.Time{}
 	}
-	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.spare+a.mine(now)))} {
+	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.askedShare+a.commandShare(now)))} {
 		if gate.After(due) {
 			due = gate
 		}
@@ -160,7 +160,7 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	// What was asked for waits for less; look again soon enough for it.
 	_, reserve := a.quota.Pick(now, true)
 	if urgent, ok := a.plan.Wake(true); ok && reserve && !now.Before(a.paused) && urgent.Before(due) {
-		due = urgent.Add(a.calls.Wait(now, a.mine(now)))
+		due = urgent.Add(a.calls.Wait(now, a.commandShare(now)))
 	}
 	if !due.After(now) { // could not be started now: something must change first
 		due = now.Add(100 * time.Millisecond)
@@ -193,7 +193,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if now.Before(a.paused) || !a.ready(now) {
 		return false
 	}
-	urgentOnly := a.flying >= maxFlying || a.outage() || a.polls.Wait(now, a.spare+a.mine(now)) > 0
+	urgentOnly := a.inFlight >= maxFlying || a.outage() || a.polls.Wait(now, a.askedShare+a.commandShare(now)) > 0
 	apiKey, polling := a.quota.Pick(now, false)
 	if !polling {
 		if apiKey, polling = a.quota.Pick(now, true); !polling {
@@ -201,11 +201,11 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 		}
 		urgentOnly = true
 	}
-	if a.calls.Wait(now, a.mine(now)) > 0 {
+	if a.calls.Wait(now, a.commandShare(now)) > 0 {
 		return false
 	}
 	key, _, ok := a.plan.Next(now, urgentOnly)
-	if !ok && a.outage() && a.flying == 0 && !now.Before(a.probe) {
+	if !ok && a.outage() && a.inFlight == 0 && !now.Before(a.probe) {
 		key, ok = a.plan.Probe(now)
 	}
 	if !ok {
@@ -223,7 +223,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	}
 	a.count(apiKey, now, false)
 	b.saveQuota(a, now)
-	a.flying++
+	a.inFlight++
 	b.background(func() { deliver(b, b.results, b.read(a, apiKey, key)) })
 	return true
 }
@@ -242,7 +242,7 @@ func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
 // apply takes the end of a read.
 func (b *Bridge) apply(r result, now time.Time) {
 	a := r.account
-	a.flying--
+	a.inFlight--
 	b.tryDone(a, r.key)
 	if r.err != nil {
 		b.readFailed(r, now)
@@ -265,7 +265,7 @@ func (b *Bridge) apply(r result, now time.Time) {
 
 // keep puts an answer into the car's snapshot.
 func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, started, now time.Time) {
-	c.LastGood, c.alive = now, now
+	c.LastGood, c.reachedAt = now, now
 	if d := c.denials[resource]; d != nil {
 		delete(c.denials, resource)
 		delete(b.denied, c.deniedName(resource))
@@ -286,7 +286,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	case volvo.Details:
 		b.fetchPictures(c, now)
 	}
-	b.noteStrange(c, resource)
+	b.noteUnknown(c, resource)
 	if c.Prove(b.rules) || resource == volvo.Details {
 		b.announceSoon(c, now)
 	}
@@ -430,12 +430,12 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 	listed := map[string]bool{}
 	for _, vin := range cars.VINs {
 		listed[strings.ToUpper(vin)] = true
-		if len(a.wanted) > 0 {
+		if len(a.vehicles) > 0 {
 			continue
 		}
 		if c := b.car(vin); c == nil {
 			b.addCar(a, vin, "", now)
-		} else if c.account != a && len(c.account.wanted) == 0 && !c.missing.IsZero() {
+		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
 			b.moveCar(c, a, now)
 		}
 	}
@@ -443,13 +443,13 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		switch {
 		case listed[strings.ToUpper(c.VIN)]:
 			a.listsNone = false
-			c.missing, c.gone = time.Time{}, false
+			c.unlistedSince, c.unlisted = time.Time{}, false
 		case !cars.Whole: // says nothing of the others
-		case c.missing.IsZero():
-			c.missing = now
+		case c.unlistedSince.IsZero():
+			c.unlistedSince = now
 			b.log.Warn().Str("car", c.label).Str("hint", "check the VIN, and that the car is linked to this Volvo ID").Msg("the account does not list this car")
-		case now.Sub(c.missing) >= missingFor-time.Minute:
-			c.gone = true
+		case now.Sub(c.unlistedSince) >= missingFor-time.Minute:
+			c.unlisted = true
 		}
 		b.checkAvailability(c, now)
 	}
@@ -462,7 +462,7 @@ func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
 	from.cars = slices.DeleteFunc(from.cars, func(x *car) bool { return x == c })
 	from.plan.Remove(c.VIN)
 	b.rememberCars(from)
-	c.account, c.missing, c.gone = to, time.Time{}, false
+	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
 	to.cars = append(to.cars, c)
 	to.plan.Add(c.VIN, to.reads, now)
 }
@@ -473,19 +473,19 @@ func (b *Bridge) car(vin string) *car { return b.byVIN[strings.ToUpper(vin)] }
 // read, until none was good for an hour or three planned gaps. While Volvo lets
 // us read nothing, that is not held against the car.
 func (b *Bridge) checkAvailability(c *car, now time.Time) {
-	if c.online == "online" && c.account.blocked(now) && !c.looked.IsZero() {
-		c.alive = c.alive.Add(now.Sub(c.looked))
+	if c.online == "online" && c.account.blocked(now) && !c.availabilityAt.IsZero() {
+		c.reachedAt = c.reachedAt.Add(now.Sub(c.availabilityAt))
 	}
-	if c.alive.After(now) {
-		c.alive = now
+	if c.reachedAt.After(now) {
+		c.reachedAt = now
 	}
-	c.looked = now
+	c.availabilityAt = now
 	limit := patience
 	if gap := c.account.plan.Shortest(c.VIN); gap < math.MaxInt64/3 {
 		limit = max(limit, 3*gap)
 	}
 	online := "offline"
-	if !c.gone && !c.LastGood.IsZero() && now.Sub(c.alive) < limit {
+	if !c.unlisted && !c.LastGood.IsZero() && now.Sub(c.reachedAt) < limit {
 		online = "online"
 	}
 	if online != c.online {
@@ -495,17 +495,17 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 	b.retain(b.topic(c.Level, "availability"), c.online)
 }
 
-// noteStrange counts what the table does not know.
-func (b *Bridge) noteStrange(c *car, resource volvo.Resource) { b.note(c, c.Unknown(resource)) }
+// noteUnknown counts what the table does not know.
+func (b *Bridge) noteUnknown(c *car, resource volvo.Resource) { b.note(c, c.Unknown(resource)) }
 
 // note counts and tells what is odd in Volvo's answers, each kind once.
 func (b *Bridge) note(c *car, odd []string) {
 	for _, what := range odd {
-		if b.strange[what] || len(b.strange) >= maxStrange {
+		if b.unknownFields[what] || len(b.unknownFields) >= maxStrange {
 			continue
 		}
-		b.strange[what] = true
-		b.status.look = true
+		b.unknownFields[what] = true
+		b.status.due = true
 		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
 	}
 }

@@ -66,7 +66,7 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 		s.ID = r.ID
 	}
 	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
-	if yes, unlogged := b.refusals.tell("conflict", now); yes {
+	if yes, unlogged := b.refusals.allows("conflict", now); yes {
 		b.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
 	}
 }

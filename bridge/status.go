@@ -19,16 +19,16 @@ const (
 
 // bridgeStatus is what was last published of the bridge itself.
 type bridgeStatus struct {
-	core     string // the part that goes out at once
-	counters string // the part that waits
-	told     time.Time
-	store    bool
-	look     bool // something in it may have changed
+	core        string // the part that goes out at once
+	counters    string // the part that waits
+	publishedAt time.Time
+	store       bool
+	due         bool // something in it may have changed
 }
 
 // publishStatusSoon has the bridge's own state looked at with the next documents.
 func (b *Bridge) publishStatusSoon(now time.Time) {
-	b.status.look = true
+	b.status.due = true
 	if b.publishAt.IsZero() {
 		b.publishAt = now.Add(debounce)
 	}
@@ -37,7 +37,7 @@ func (b *Bridge) publishStatusSoon(now time.Time) {
 // publishStatus publishes the bridge's own state: what matters at once, the
 // counters every five minutes.
 func (b *Bridge) publishStatus(now time.Time) {
-	b.status.look = false
+	b.status.due = false
 	cloud := b.cloud(now)
 	problem := b.opts.Store.Problem() != nil
 	if problem != b.status.store {
@@ -49,7 +49,7 @@ func (b *Bridge) publishStatus(now time.Time) {
 		}
 	}
 	logins := b.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.broker.problem()), "unknown_fields": len(b.strange),
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.broker.problem()), "unknown_fields": len(b.unknownFields),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = entity.Stamp(logins.Ends)
@@ -61,13 +61,13 @@ func (b *Bridge) publishStatus(now time.Time) {
 	b.retain(b.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.grantAttributes(now)))
 	counters := b.counters(now)
 	same, sameCounters := entity.Encode(core), entity.Encode(counters)
-	due := now.Sub(b.status.told) >= countersEvery || b.status.told.IsZero() || b.status.told.After(now)
+	due := now.Sub(b.status.publishedAt) >= countersEvery || b.status.publishedAt.IsZero() || b.status.publishedAt.After(now)
 	if same == b.status.core && (sameCounters == b.status.counters || !due) {
 		return
 	}
-	b.status.core, b.status.counters, b.status.told = same, sameCounters, now
+	b.status.core, b.status.counters, b.status.publishedAt = same, sameCounters, now
 	maps.Copy(core, counters)
-	b.retain(b.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.strange))...)}))
+	b.retain(b.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.unknownFields))...)}))
 	b.retain(b.topic("bridge", "state"), entity.Encode(core))
 }
 
@@ -164,15 +164,15 @@ func (b *Bridge) announceBridge() {
 		return
 	}
 	m := entity.BridgeMessage(b.place)
-	if b.told == nil {
-		b.told = map[string]string{}
-		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.told) // nothing to remove, if it is lost
+	if b.announcedEntities == nil {
+		b.announcedEntities = map[string]string{}
+		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.announcedEntities) // nothing to remove, if it is lost
 	}
-	entity.Entomb(m, b.told)
+	entity.Entomb(m, b.announcedEntities)
 	if payload, err := m.Payload(); err == nil && b.mirror.Send(b.ownDevice(), payload) {
 		b.expectDevice(b.ownDevice())
-		if entity.Remember(m, b.told) {
-			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.told)), store.Whole)
+		if entity.Remember(m, b.announcedEntities) {
+			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.announcedEntities)), store.Whole)
 		}
 	}
 }

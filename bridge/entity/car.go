@@ -54,8 +54,8 @@ type Memory struct {
 	Finish        Finish                     `json:"finish,omitzero"`
 	// Slug was the car's level in topics, Told its entities' platforms by id, as Home
 	// Assistant was told.
-	Slug string            `json:"slug,omitzero"`
-	Told map[string]string `json:"told,omitzero"`
+	Slug      string            `json:"slug,omitzero"`
+	Announced map[string]string `json:"told,omitzero"`
 	// Base is the name that the car was first announced with.
 	Base string `json:"base,omitzero"`
 	// Doubts are fields that say what cannot be.
@@ -80,7 +80,7 @@ const DefaultRuntime = 15 // minutes, what Home Assistant's own integration send
 func NewMemory() Memory {
 	return Memory{
 		Snapshot: map[volvo.Resource]*Answer{}, Proven: map[string]bool{}, Offered: map[volvo.Command]bool{},
-		EngineRuntime: DefaultRuntime, Statuses: map[string]Status{}, Images: map[string]Image{}, Told: map[string]string{},
+		EngineRuntime: DefaultRuntime, Statuses: map[string]Status{}, Images: map[string]Image{}, Announced: map[string]string{},
 	}
 }
 
@@ -107,8 +107,8 @@ func LoadMemory(data []byte) (Memory, error) {
 	if m.Images == nil {
 		m.Images = fresh.Images
 	}
-	if m.Told == nil {
-		m.Told = fresh.Told
+	if m.Announced == nil {
+		m.Announced = fresh.Announced
 	}
 	if m.EngineRuntime < 1 || m.EngineRuntime > 15 {
 		m.EngineRuntime = DefaultRuntime

@@ -281,7 +281,7 @@ func (c *Conn) session(ctx context.Context) (wasUp bool, inFlight []flight, err 
 	defer pump.Wait()
 	defer cancel()
 	err = s.deliver(ctx)
-	return true, s.flying, err
+	return true, s.inFlight, err
 }
 
 func (c *Conn) setUp(up bool) {
@@ -331,7 +331,7 @@ func withPort(address string) string {
 }
 
 // take returns the next messages, and notes whether any are in flight.
-func (c *Conn) take(most int, flying bool) []Message {
+func (c *Conn) take(most int, inFlight bool) []Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := max(0, min(most, len(c.queue)))
@@ -341,6 +341,6 @@ func (c *Conn) take(most int, flying bool) []Message {
 	if len(c.queue) == 0 {
 		c.queue = nil
 	}
-	c.busy = flying || n > 0
+	c.busy = inFlight || n > 0
 	return batch
 }

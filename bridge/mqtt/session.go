@@ -13,12 +13,12 @@ import (
 // session is one connection, from its subscriptions to its end.
 type session struct {
 	*Conn
-	client paho.Client
-	watch  *sleepWatch
-	lost   <-chan error
-	tokens []paho.Token // of what is in flight
-	flying []flight
-	last   time.Time // when something was sent
+	client   paho.Client
+	watch    *sleepWatch
+	lost     <-chan error
+	tokens   []paho.Token // of what is in flight
+	inFlight []flight
+	last     time.Time // when something was sent
 }
 
 var errTimeout = errors.New("the broker did not answer in time")
@@ -97,7 +97,7 @@ func (s *session) deliver(ctx context.Context) error {
 			if err := s.tokens[0].Error(); err != nil {
 				return err
 			}
-			s.tokens, s.flying = s.tokens[1:], s.flying[1:]
+			s.tokens, s.inFlight = s.tokens[1:], s.inFlight[1:]
 		case <-wake:
 		case <-look.C:
 			if len(s.tokens) == 0 && time.Since(began) >= settledAfter && time.Since(s.last) >= settledAfter {
@@ -129,7 +129,7 @@ func (s *session) send(ctx context.Context, m Message) error {
 	s.last = time.Now()
 	token := s.client.Publish(m.Topic, qos, m.Retain && !s.limits.noRetain, payload)
 	if qos == 1 {
-		s.tokens, s.flying = append(s.tokens, token), append(s.flying, f)
+		s.tokens, s.inFlight = append(s.tokens, token), append(s.inFlight, f)
 		return nil
 	}
 	if !s.limits.careful {
@@ -140,7 +140,7 @@ func (s *session) send(ctx context.Context, m Message) error {
 	defer timer.Stop()
 	select {
 	case err := <-s.lost:
-		s.flying = []flight{f}
+		s.inFlight = []flight{f}
 		return err
 	case <-timer.C:
 		return nil

@@ -70,7 +70,7 @@ type item struct {
 	order    int64
 	failures int
 	settled  bool // has had its first read
-	flying   bool
+	inFlight bool
 	urgent   bool // asked for: neither the interval nor the reserve holds it back
 	again    time.Time
 	queue    *queue // that it is in; nil: it is being read
@@ -175,7 +175,7 @@ func (p *Plan) Remove(car string) {
 // place puts an item where it belongs by now.
 func (p *Plan) place(it *item) {
 	p.take(it)
-	if it.flying {
+	if it.inFlight {
 		return
 	}
 	it.queue = &p.planned
@@ -236,7 +236,7 @@ func (p *Plan) Next(now time.Time, urgentOnly bool) (key Key, urgent, ok bool) {
 
 // start marks an item as being read.
 func (p *Plan) start(it *item, now time.Time) {
-	it.flying, it.started = true, now
+	it.inFlight, it.started = true, now
 	p.take(it)
 }
 
@@ -268,7 +268,7 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 	}
 	defer func() { p.place(it) }()
 	wished := it.urgent
-	it.flying, it.urgent = false, false
+	it.inFlight, it.urgent = false, false
 	interval := p.stretched(it)
 	switch outcome {
 	case Read:
@@ -301,7 +301,7 @@ func (p *Plan) Ask(key Key, at time.Time) bool {
 		return false
 	}
 	switch {
-	case it.flying: // what is on its way may have left before the reason to ask
+	case it.inFlight: // what is on its way may have left before the reason to ask
 		if it.again.IsZero() || at.Before(it.again) {
 			it.again = at
 		}
@@ -320,7 +320,7 @@ func (p *Plan) Restart(now time.Time) { p.hurry(now, func(*item) bool { return t
 
 func (p *Plan) hurry(now time.Time, which func(*item) bool) {
 	for _, it := range p.byKey {
-		if !it.flying && which(it) {
+		if !it.inFlight && which(it) {
 			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
 			p.place(it)
 		}
@@ -347,7 +347,7 @@ func (p *Plan) Probe(now time.Time) (Key, bool) {
 // takes its turn with the others.
 func (p *Plan) Refresh(key Key, now time.Time) {
 	it := p.byKey[key]
-	if it == nil || it.flying {
+	if it == nil || it.inFlight {
 		return
 	}
 	at := now
