@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"math/rand/v2"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
-	"volvobridge/discovery"
 )
 
 const (
@@ -155,18 +152,6 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return nil
 }
 
-// logSetAside names the logins' files that were broken.
-func (b *Bridge) logSetAside() {
-	for _, a := range b.opts.Accounts {
-		if a.Chain == nil {
-			continue
-		}
-		for _, name := range a.Chain.Notes() {
-			b.log.Warn().Str("account", a.Name).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
-		}
-	}
-}
-
 // runChains has every login refreshed until the returned stop.
 func (b *Bridge) runChains() context.CancelFunc {
 	ctx, stop := context.WithCancel(context.Background())
@@ -181,32 +166,6 @@ func (b *Bridge) runChains() context.CancelFunc {
 		})
 	}
 	return stop
-}
-
-// subscriptions are the topics that the bridge listens to. A broker may forbid any:
-// then it does without, and says so. What it publishes itself comes back on some of
-// them, which shows that it was taken.
-func (b *Bridge) subscriptions() []string {
-	filters := []string{b.topic("+", "+", "set"), b.topic("bridge", "instance"), b.topic("+", "availability")}
-	if !b.opts.HomeAssistant.Discovery {
-		return filters
-	}
-	if b.opts.HomeAssistant.StatusTopic != "" {
-		filters = append(filters, b.opts.HomeAssistant.StatusTopic)
-	}
-	filters = append(filters, b.ownDevice())
-	for _, c := range b.cars {
-		filters = append(filters, b.device(c))
-	}
-	return filters
-}
-
-// ownDevice and device are the topics on which the bridge and a car are announced.
-func (b *Bridge) ownDevice() string {
-	return discovery.Topic(b.opts.HomeAssistant.Prefix, b.place.BridgeID())
-}
-func (b *Bridge) device(c *car) string {
-	return discovery.Topic(b.opts.HomeAssistant.Prefix, c.DeviceID())
 }
 
 // work is the loop.
@@ -271,169 +230,6 @@ func (b *Bridge) wake(now time.Time) time.Time {
 	return wake
 }
 
-// event takes what the connection to the broker tells.
-func (b *Bridge) event(e mqtt.Event) {
-	switch e := e.(type) {
-	case mqtt.Up:
-		if b.sessionTakeovers < takeoversToLog {
-			b.log.Info().Msg("connected to the broker")
-		}
-		b.downLogged, b.upAt = false, time.Now()
-		b.publishMarker(b.own.connected(time.Now()), false)
-	case mqtt.Down:
-		b.logDown(e)
-		b.own.lost()
-		b.mirror.SetConnected(false)
-		b.downLogged, b.heldCommands = true, nil
-		clear(b.broker.expected)
-		clear(b.broker.denied)
-		b.ready.Store(false)
-	case mqtt.Denied, mqtt.Refused, mqtt.Lacks, mqtt.Dropped:
-		b.learned(e, time.Now())
-	case mqtt.Received:
-		b.receive(e)
-	}
-}
-
-const takeoversToLog = 3
-
-// logDown logs that the broker is away, once. A broker that ends one connection
-// after the other does so because another client has the same id.
-func (b *Bridge) logDown(e mqtt.Down) {
-	_, hint := mqtt.Explain(e.Err)
-	switch {
-	case e.WasUp && e.Sending:
-		hint = "the broker ended it while something was sent to it, or the network; trying again, and finding out which message it was"
-	case e.WasUp:
-		hint = "the broker ended it, or the network; trying again by itself"
-	}
-	if !e.Short || e.Sending {
-		b.sessionTakeovers = 0
-	} else if b.sessionTakeovers++; b.sessionTakeovers == takeoversToLog {
-		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
-	}
-	if !b.downLogged && b.sessionTakeovers <= takeoversToLog {
-		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
-	}
-}
-
-// publishMarker publishes on the topic that tells whose the base topic is.
-func (b *Bridge) publishMarker(m marker, retain bool) {
-	b.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(entity.Encode(m)), Retain: retain})
-}
-
-// instance takes a message on that topic.
-func (b *Bridge) instance(m mqtt.Received) {
-	before := b.own.conflict()
-	b.own.received(m.Payload, m.Retained, m.At)
-	if !b.own.conflict() || before {
-		return
-	}
-	b.mirror.SetConnected(false)
-	b.ready.Store(false)
-	held := b.heldCommands
-	b.heldCommands = nil
-	for _, m := range held {
-		b.refuseConflict(m)
-	}
-	b.log.Error().Str("other", b.own.other.ClientID).Str("host", b.own.other.Host).Str("topic", b.opts.MQTT.Topic).
-		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
-}
-
-// claim moves on the question whose the base topic is.
-func (b *Bridge) claim(now time.Time) {
-	before, again := b.own.conflict(), b.own.once
-	m, ours := b.own.step(now)
-	if m != nil {
-		b.publishMarker(*m, true)
-	}
-	if before && !b.own.conflict() {
-		b.log.Info().Msg("no other bridge owns the base topic any more")
-	}
-	if !ours {
-		return
-	}
-	b.mirror.SetConnected(true)
-	if instance := b.topic("bridge", "instance"); b.own.deaf {
-		lines := b.broker.lines()
-		b.broker.missing[instance] = true
-		b.logBroker(lines)
-	} else {
-		b.broker.came(instance)
-	}
-	b.publishEverything(now)
-	held := b.heldCommands
-	b.heldCommands = nil
-	for _, m := range held {
-		if again || m.Retained {
-			b.command(m)
-		} else {
-			b.refuseConflict(m)
-		}
-	}
-}
-
-// birthGap is the least time between two announcements of everything: whoever can
-// write to Home Assistant's status topic could ask for them all the time.
-const birthGap = 20 * time.Second
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// receive takes a message: Home Assistant's birth, or a command.
-func (b *Bridge) receive(m mqtt.Received) {
-	switch {
-	case m.Topic == b.topic("bridge", "instance"):
-		b.instance(m)
-	case strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/"):
-		if len(m.Payload) == 0 {
-			b.deleted(m.Topic, m.At)
-		} else if !m.Retained {
-			b.broker.came(m.Topic)
-		}
-	case m.Topic == b.opts.HomeAssistant.StatusTopic:
-		if string(m.Payload) == "online" && !m.Retained && b.reannounce.IsZero() {
-			b.reannounce = later(m.At, b.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
-		}
-	case b.echo(m), len(m.Payload) == 0:
-	case b.own.conflict() && !m.Retained:
-		b.refuseConflict(m)
-	case b.own.state != owned:
-		if len(b.heldCommands) < mostHeld {
-			b.heldCommands = append(b.heldCommands, m)
-		}
-	default:
-		b.command(m)
-	}
-}
-
-// publishEverything tells the broker all it should hold: it may have lost it.
-// Availability comes last, so that nothing stale is shown as fresh.
-func (b *Bridge) publishEverything(now time.Time) {
-	b.announceBridge()
-	b.clearRenamed(now)
-	for _, c := range b.cars {
-		c.announced = ""
-		if c.announce.IsZero() && b.settled(c) {
-			b.announceCar(c)
-		}
-	}
-	for _, c := range b.cars {
-		b.sendPictures(c)
-	}
-	b.mirror.SendAll()
-	for _, c := range b.cars {
-		b.publishCar(c, now)
-	}
-	b.retain(b.topic("bridge", "availability"), "online")
-	b.mirror.SendEvents()
-	b.checkReady()
-}
-
 // publishDue publishes what became due: changed documents, announcements, the
 // slow business of a tick.
 func (b *Bridge) publishDue(now time.Time) {
@@ -466,27 +262,6 @@ func (b *Bridge) publishDue(now time.Time) {
 	}
 }
 
-// publishDirty publishes some documents that changed, the others in the next turn:
-// a command may wait.
-func (b *Bridge) publishDirty(now time.Time) {
-	b.publishAt = time.Time{}
-	n := min(atOnce, len(b.dirty))
-	for _, c := range b.dirty[:n] {
-		if c.dirty {
-			b.publishCar(c, now)
-		}
-	}
-	if b.dirty = b.dirty[n:]; len(b.dirty) > 0 {
-		b.publishAt = now
-		return
-	}
-	b.dirty = nil
-	if b.status.due {
-		b.publishStatus(now)
-	}
-	b.checkReady()
-}
-
 // slow is what can wait for a tick.
 func (b *Bridge) slow(now time.Time) {
 	for _, c := range b.cars {
@@ -510,54 +285,6 @@ func (b *Bridge) slow(now time.Time) {
 	if now.Sub(b.saved) >= saveEvery || b.saved.After(now) {
 		b.save(now)
 	}
-}
-
-// touch has the document of a car looked at soon.
-func (b *Bridge) touch(c *car, now time.Time) {
-	if !c.dirty {
-		c.dirty = true
-		b.dirty = append(b.dirty, c)
-	}
-	if b.publishAt.IsZero() {
-		b.publishAt = now.Add(debounce)
-	}
-}
-
-func (b *Bridge) checkReady() {
-	for _, a := range b.accounts {
-		if len(a.vehicles) == 0 && !a.listed && len(a.cars) == 0 {
-			return
-		}
-	}
-	if b.unpublished > 0 {
-		return
-	}
-	if !b.allPublished && b.mirror.Connected() {
-		b.allPublished, b.status.publishedAt = true, time.Time{}
-		b.publishStatus(time.Now()) // the counters of the first look
-	}
-	b.ready.Store(b.mirror.Connected())
-}
-
-// topic joins the levels below the base topic.
-func (b *Bridge) topic(levels ...string) string {
-	return b.place.Topic(levels...)
-}
-
-// retain publishes a retained message, unless the broker holds it already.
-func (b *Bridge) retain(topic, payload string) { b.mirror.Retain(topic, payload) }
-
-// sent notes what goes to the broker: an availability comes back, which shows that it
-// was taken.
-func (b *Bridge) sent(topic string, payload []byte) {
-	if len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
-		b.broker.expect(topic, time.Now())
-	}
-}
-
-// publishEvent publishes what happened, which nobody keeps.
-func (b *Bridge) publishEvent(topic string, payload map[string]any) {
-	b.mirror.Event(topic, []byte(entity.Encode(payload)))
 }
 
 // goodbye publishes offline, saves and closes the connection.
@@ -591,10 +318,4 @@ func deliver[T any](b *Bridge, to chan<- T, v T) {
 	case to <- v:
 	case <-b.quit:
 	}
-}
-
-// settled tells whether enough is known of a car to announce it: what was known
-// before a restart, or every resource tried once.
-func (b *Bridge) settled(c *car) bool {
-	return c.announced != "" || len(c.Proven) > 0 && c.Model() != "" && c.Restored() || len(c.Tried) >= len(c.account.reads)
 }

@@ -1,0 +1,204 @@
+package bridge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/command"
+	"volvobridge/bridge/entity"
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+)
+
+// start loads what is known, makes the configured cars and plans the reads.
+func (b *Bridge) start(now time.Time) {
+	for i, o := range b.opts.Accounts {
+		label := o.Name
+		if label == "" {
+			label = fmt.Sprint("account", i+1)
+		}
+		a := newAccount(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
+		for _, other := range b.accounts {
+			a.quota.Share(other.quota)
+		}
+		b.accounts = append(b.accounts, a)
+		if a.chain == nil && a.ends.IsZero() {
+			b.log.Info().Str("account", a.label).Str("hint", "they end about an hour after they were made; for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		}
+		if !a.ends.IsZero() {
+			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		}
+		b.loadQuota(a)
+		b.logLostScopes(a, now)
+		for _, v := range a.vehicles {
+			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
+		}
+		if len(a.vehicles) == 0 {
+			for _, vin := range b.knownCars(a) {
+				b.addCar(a, vin, "", now)
+			}
+		}
+		a.plan.AddList(now)
+	}
+	b.reopenCommands(now)
+	b.ticked, b.saved = now, now
+	b.publishStatus(now)
+}
+
+// logLostScopes names what a login does not cover, as after a change of commands.allow.
+func (b *Bridge) logLostScopes(a *account, now time.Time) {
+	if a.chain == nil || a.chain.State(now).Login {
+		return
+	}
+	for _, what := range entity.Lost(a.chain.State(now).Missing) {
+		b.log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
+	}
+}
+
+// addCar makes a car, with what was known of it before.
+func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
+	b.opts.Secret(vin)
+	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
+		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, reachedAt: now}
+	c.commands = command.NewCar(&c.Car)
+	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
+	c.label = fmt.Sprint("car ", len(b.cars)+1)
+	if name != "" {
+		c.label = c.Level
+	}
+	b.loadCar(c)
+	if c.Slug != "" && c.Slug != c.Level {
+		b.renamed = append(b.renamed, c.Slug)
+	}
+	c.Slug = c.Level
+	b.names.Reserve(&c.Car)
+	b.cars = append(b.cars, c)
+	b.byVIN[strings.ToUpper(vin)] = c
+	b.unpublished++
+	a.cars = append(a.cars, c)
+	b.bySlug[c.Level] = c
+	a.plan.Add(vin, a.reads, now)
+	if b.conn != nil && b.opts.HomeAssistant.Discovery {
+		b.conn.Subscribe(b.device(c))
+	}
+	c.online = "offline"
+	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
+		c.online, c.reachedAt = "online", c.LastGood
+	}
+	b.retain(b.topic(c.Level, "availability"), c.online)
+	for id, status := range c.Statuses { // a broker may have lost what an earlier process told
+		b.retain(b.topic(c.Level, id, "status"), entity.Encode(status))
+	}
+	if c.Restored() {
+		for resource := range c.Snapshot {
+			b.noteUnknown(c, resource)
+		}
+		c.Prove(b.rules)
+		b.publishCar(c, now)
+	}
+	b.climateUntil(c, c.ClimateUntil)
+	b.log.Info().Str("car", c.label).Msg("car found")
+	return c
+}
+
+// slug is the car's level in topics: its name's, else the VIN.
+func (b *Bridge) slug(name, vin string) string {
+	slug := discovery.Slug(name)
+	if slug == "" || slug == "bridge" {
+		return vin
+	}
+	if _, taken := b.bySlug[slug]; taken {
+		return slug + "_" + strings.ToLower(vin)
+	}
+	return slug
+}
+
+// listCars takes the list of the account's cars: new ones join, and one that is
+// not listed twice, an hour apart, is gone.
+func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
+	a.listed, a.listsNone = true, cars.Whole || len(cars.VINs) == 0
+	listed := map[string]bool{}
+	for _, vin := range cars.VINs {
+		listed[strings.ToUpper(vin)] = true
+		if len(a.vehicles) > 0 {
+			continue
+		}
+		if c := b.car(vin); c == nil {
+			b.addCar(a, vin, "", now)
+		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
+			b.moveCar(c, a, now)
+		}
+	}
+	for _, c := range a.cars {
+		switch {
+		case listed[strings.ToUpper(c.VIN)]:
+			a.listsNone = false
+			c.unlistedSince, c.unlisted = time.Time{}, false
+		case !cars.Whole: // says nothing of the others
+		case c.unlistedSince.IsZero():
+			c.unlistedSince = now
+			b.log.Warn().Str("car", c.label).Str("hint", "check the VIN, and that the car is linked to this Volvo ID").Msg("the account does not list this car")
+		case now.Sub(c.unlistedSince) >= missingFor-time.Minute:
+			c.unlisted = true
+		}
+		b.checkAvailability(c, now)
+	}
+	b.rememberCars(a)
+}
+
+// moveCar gives a car that its account no longer lists to the one that does.
+func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
+	from := c.account
+	from.cars = slices.DeleteFunc(from.cars, func(x *car) bool { return x == c })
+	from.plan.Remove(c.VIN)
+	b.rememberCars(from)
+	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
+	to.cars = append(to.cars, c)
+	to.plan.Add(c.VIN, to.reads, now)
+}
+
+func (b *Bridge) car(vin string) *car { return b.byVIN[strings.ToUpper(vin)] }
+
+// checkAvailability publishes whether the car is online: from its first good
+// read, until none was good for an hour or three planned gaps. While Volvo lets
+// us read nothing, that is not held against the car.
+func (b *Bridge) checkAvailability(c *car, now time.Time) {
+	if c.online == "online" && c.account.blocked(now) && !c.availabilityAt.IsZero() {
+		c.reachedAt = c.reachedAt.Add(now.Sub(c.availabilityAt))
+	}
+	if c.reachedAt.After(now) {
+		c.reachedAt = now
+	}
+	c.availabilityAt = now
+	limit := patience
+	if gap := c.account.plan.Shortest(c.VIN); gap < math.MaxInt64/3 {
+		limit = max(limit, 3*gap)
+	}
+	online := "offline"
+	if !c.unlisted && !c.LastGood.IsZero() && now.Sub(c.reachedAt) < limit {
+		online = "online"
+	}
+	if online != c.online {
+		c.online = online
+		b.log.Info().Str("car", c.label).Msg("car is " + online)
+	}
+	b.retain(b.topic(c.Level, "availability"), c.online)
+}
+
+// noteUnknown counts what the table does not know.
+func (b *Bridge) noteUnknown(c *car, resource volvo.Resource) { b.note(c, c.Unknown(resource)) }
+
+// note counts and tells what is odd in Volvo's answers, each kind once.
+func (b *Bridge) note(c *car, odd []string) {
+	for _, what := range odd {
+		if b.unknownFields[what] || len(b.unknownFields) >= maxStrange {
+			continue
+		}
+		b.unknownFields[what] = true
+		b.status.due = true
+		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
+	}
+}
