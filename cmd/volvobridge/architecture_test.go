@@ -1,10 +1,13 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,5 +88,73 @@ func checkImport(t *testing.T, folder, name string) {
 		return name == allowed || strings.HasPrefix(name, strings.TrimSuffix(allowed, "/")+"/")
 	}) {
 		t.Errorf("%s must not import %s", folder, name)
+	}
+}
+
+// pure are the rooms that decide and do nothing: the time is an argument.
+var pure = []string{"bridge/command", "bridge/entity", "bridge/schedule", "discovery"}
+
+// TestPureRooms: no clock, no goroutine, no files, no network.
+func TestPureRooms(t *testing.T) {
+	for _, room := range pure {
+		files, err := filepath.Glob("../../" + room + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v %v", room, files, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range parsed.Imports {
+				if name, _ := strconv.Unquote(spec.Path.Value); name == "os" || name == "net" || strings.HasPrefix(name, "os/") || strings.HasPrefix(name, "net/") || name == "sync" || name == "context" {
+					t.Errorf("%s imports %s", file, name)
+				}
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					t.Errorf("%s starts a goroutine", file)
+				case *ast.SelectorExpr:
+					if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}, n.Sel.Name) {
+						t.Errorf("%s uses time.%s", file, n.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestMapOfTheHouse: the files and functions that docs/development.md names are there.
+func TestMapOfTheHouse(t *testing.T) {
+	page, err := os.ReadFile("../../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:bridge|cmd|volvo|discovery|e2e)[\\w/]*(?:\\.go)?)`").FindAllStringSubmatch(string(page), -1)
+	for _, m := range named {
+		if _, err := os.Stat("../../" + m[1]); err != nil {
+			t.Errorf("%s is named, and is not there", m[1])
+		}
+	}
+	functions := regexp.MustCompile("`(\\w+)`(?: and `(\\w+)`)? in `([\\w/]+\\.go)`").FindAllStringSubmatch(string(page), -1)
+	for _, m := range functions {
+		code, err := os.ReadFile("../../" + m[3])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, name := range m[1:3] {
+			if name != "" && !regexp.MustCompile(`(?m)^func (\([^)]*\) )?`+name+`\(`).Match(code) {
+				t.Errorf("%s is said to be in %s", name, m[3])
+			}
+		}
+	}
+	if len(named) < 30 || len(functions) < 10 {
+		t.Errorf("only %d files and %d functions were looked at", len(named), len(functions))
 	}
 }
