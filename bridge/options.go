@@ -3,7 +3,6 @@ package bridge
 import (
 	"crypto/tls"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -92,8 +91,4 @@ type Commands struct {
 	MaxAge     time.Duration
 	AllowPlain bool
 	PerMinute  int
-}
-
-func (b *Bridge) allowed(command volvo.Command) bool {
-	return slices.Contains(b.opts.Commands.Allow, command)
 }

@@ -10,7 +10,7 @@ import (
 // Effect is something that somebody else has to do, in the order in which it came.
 type Effect interface{ effect() }
 
-// Publish: a command moved on. Its status belongs on its topic, and the event is
+// Publish tells that a command moved on. Its status belongs on its topic, and the event is
 // told.
 type Publish struct {
 	Command *Command
@@ -18,31 +18,31 @@ type Publish struct {
 	Event   string // such as command_accepted
 }
 
-// Post: make the command's POST, but write its record to the journal first, so that
+// Post makes the command's POST, but writes its record to the journal first, so that
 // a crash can't hide it.
 type Post struct{ Command *Command }
 
-// Journal: write what became of a command that was sent.
+// Journal writes what became of a command that was sent.
 type Journal struct{ Command *Command }
 
-// Read: read a resource of the car at a time, to see what a command did.
+// Read reads a resource of the car at a time, to see what a command did.
 type Read struct {
 	VIN      string
 	Resource volvo.Resource
 	At       time.Time
 }
 
-// Climate: by what is known, the car heats or cools until a time, or not any more if
+// Climate tells that, by what is known, the car heats or cools until a time, or not any more if
 // that is zero. Volvo tells nothing of it.
 type Climate struct {
 	VIN   string
 	Until time.Time
 }
 
-// Local: do what a command asks of the bridge itself, and then Settle it.
+// Local does what a command asks of the bridge itself, which then is told by Settle.
 type Local struct{ Command *Command }
 
-// Changed: the car's document may have changed.
+// Changed tells that the car's document may have changed.
 type Changed struct{ VIN string }
 
 func (Publish) effect() {}

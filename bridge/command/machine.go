@@ -130,7 +130,7 @@ func (m *Machine) Settle(c *Command, no *Refusal, advice string, now time.Time) 
 	return m.take()
 }
 
-// Begun: the record of a command is in the journal, or could not be written; the
+// Begun takes that the record of a command is in the journal, or could not be written; the
 // POST leaves now.
 func (m *Machine) Begun(c *Command, now time.Time) []Effect {
 	m.change(c, Sending, now)

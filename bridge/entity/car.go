@@ -62,13 +62,13 @@ type Memory struct {
 	Doubts map[string]Doubt `json:"doubts,omitzero"`
 }
 
-// answer is the last good answer of a resource.
+// Answer is the last good answer of a resource.
 type Answer struct {
 	Readings volvo.Readings `json:"readings"`
 	Fetched  time.Time      `json:"fetched"`
 }
 
-// finish is the estimated end of charging, kept still between real changes.
+// Finish is the estimated end of charging, kept still between real changes.
 type Finish struct {
 	At      time.Time `json:"at"`
 	Minutes string    `json:"minutes"` // the reading it was made of
@@ -139,7 +139,7 @@ type Status struct {
 	UpdatedAt          time.Time `json:"updatedAt"`
 }
 
-// reading returns a field; the zero reading when there is none.
+// Reading returns a field; the zero reading when there is none.
 func (c *Car) Reading(r volvo.Resource, field string) volvo.Reading {
 	if a := c.Snapshot[r]; a != nil {
 		return a.Readings[field]
@@ -162,7 +162,7 @@ var fuelTypes = map[string]drivetrain{
 	"PETROL/ELECTRIC": hybrid, "DIESEL/ELECTRIC": hybrid,
 }
 
-// drivetrain goes by the fuel type, and by what is in the tank of a car that
+// Drivetrain goes by the fuel type, and by what is in the tank of a car that
 // does not tell it.
 func (c *Car) Drivetrain() drivetrain {
 	word := c.Reading(volvo.Details, "fuelType").Word()
@@ -190,7 +190,7 @@ func (c *Car) Drivetrain() drivetrain {
 
 func (c *Car) Model() string { return Brief(c.Reading(volvo.Details, "descriptions.model").Value) }
 
-// newest is the newest time that Volvo put on any reading.
+// Newest is the newest time that Volvo put on any reading.
 func (c *Car) Newest() time.Time {
 	var newest time.Time
 	for _, a := range c.Snapshot {

@@ -8,7 +8,7 @@ import (
 	"volvobridge/volvo"
 )
 
-// settleFinish moves the end of charging only when Volvo said something new, and
+// SettleFinish moves the end of charging only when Volvo said something new, and
 // by more than two minutes: a graph of it should be a line, not a saw.
 func (c *Car) SettleFinish(now time.Time) {
 	r := c.Reading(volvo.EnergyState, "estimatedChargingTimeToTargetBatteryChargeLevel")

@@ -113,7 +113,7 @@ func (c *Car) component(r Rules, p Place, e *Entity) discovery.Component {
 	return k
 }
 
-// EntityName: a car with one range needs no adjective for it.
+// EntityName is the name of an entity: a car with one range needs no adjective for it.
 func (c *Car) EntityName(e *Entity) string {
 	switch e.id {
 	case "distance_to_empty_battery", "distance_to_empty_tank":

@@ -33,7 +33,7 @@ func (c *Car) convert(e *Entity) (value any, odd []string) {
 	return nil, odd
 }
 
-// availabilityWord: the reason wins over the plain word, if it is a known one.
+// Availability is the word and why: the reason wins over the plain word, if it is a known one.
 func (c *Car) Availability() (any, []string) {
 	known := enum(availabilityWords)
 	var odd []string
@@ -55,7 +55,7 @@ func (c *Car) Availability() (any, []string) {
 	return value, odd
 }
 
-// prove records what the car's answers prove it to have. It reports news.
+// Prove records what the car's answers prove it to have. It reports news.
 func (c *Car) Prove(r Rules) (news bool) {
 	if a := c.Snapshot[volvo.Commands]; a != nil {
 		for _, command := range volvo.Offered(a.Readings) {
@@ -96,7 +96,7 @@ func (c *Car) offersAnyOf(r Rules, e *Entity) bool {
 	return false
 }
 
-// has tells whether an entity is announced: proven, and possible as configured.
+// Has tells whether an entity is announced: proven, and possible as configured.
 func (c *Car) Has(r Rules, e *Entity) bool {
 	if !c.Proven[e.id] {
 		return false
@@ -121,7 +121,7 @@ func hasValue(e *Entity) bool {
 	return true
 }
 
-// values makes the document's values: null is unknown, absent is not there. The
+// Document makes the document's values: null is unknown, absent is not there. The
 // lock's state is told even where it can't be commanded.
 func (c *Car) Document(r Rules, now time.Time) map[string]any {
 	document := map[string]any{}
@@ -151,7 +151,7 @@ func (c *Car) Document(r Rules, now time.Time) map[string]any {
 	return document
 }
 
-// position is the tracker's attributes, {} when the car tells none.
+// Position is the tracker's attributes, {} when the car tells none.
 func (c *Car) Position() map[string]any {
 	p := map[string]any{}
 	values := map[string]any{}
@@ -174,7 +174,7 @@ func (c *Car) Position() map[string]any {
 	return values
 }
 
-// encode writes JSON; what the bridge makes always marshals.
+// Encode writes JSON; what the bridge makes always marshals.
 func Encode(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -43,7 +43,7 @@ func (d Doubt) grown(upload, now time.Time) (Doubt, bool) {
 	return d, d.Uploads >= believeUploads && now.Sub(d.Since) >= believeAfter
 }
 
-// examined returns the readings of an answer as far as they can be true, and a line
+// Examine returns the readings of an answer as far as they can be true, and a line
 // for each that can't. What can't be is left out: a number outside its range is
 // unknown, one that fell stays what it was, a time in the future is none. If it goes
 // on, it is believed.
@@ -156,7 +156,7 @@ var rowOf = func() map[fieldOf]*Entity {
 
 const oldAfter = 24 * time.Hour // without a good read of the resource, while others of the car are read
 
-// outdated tells that Volvo has not let a resource be read for so long, while it
+// Outdated tells that Volvo has not let a resource be read for so long, while it
 // answered for the car otherwise, that its values are no longer shown. What
 // describes the car does not age.
 func (c *Car) Outdated(r volvo.Resource) bool {

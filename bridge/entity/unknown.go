@@ -7,7 +7,7 @@ import (
 	"volvobridge/volvo"
 )
 
-// strange lists what an answer holds that the table does not know: fields, words
+// Unknown lists what an answer holds that the table does not know: fields, words
 // and units.
 func (c *Car) Unknown(r volvo.Resource) []string {
 	a := c.Snapshot[r]

@@ -47,12 +47,11 @@ func finish(ctx context.Context, chains []*Chain, text string, publishedOnly boo
 	if err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Account: c.opts.Name}
 	if p.problem != "" {
 		out, err := c.declined(l, p)
 		return out, spent(err)
 	}
-	out, err = c.exchange(ctx, l, p.code)
+	out, err := c.exchange(ctx, l, p.code)
 	if p.state != "" {
 		err = spent(err)
 	}

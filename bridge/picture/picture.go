@@ -20,7 +20,7 @@ const (
 	quality       = 80
 )
 
-// ErrTooSmall: a picture of that size would show nothing.
+// ErrTooSmall tells that a picture of that size would show nothing.
 var ErrTooSmall = errors.New("a smaller picture would show nothing")
 
 // Smaller returns a picture as a JPEG of at most so many bytes.

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"bridge/picture":                  {"golang.org/x/image"},
 	"bridge/schedule":                 {"volvobridge/volvo"},
 	"bridge/store":                    {"volvobridge/volvo"},
-	"bridge/web":                      {"volvobridge/volvo", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web":                      {"volvobridge/volvo", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
 	"discovery":                       {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                           {"golang.org/x/oauth2"},
 	"volvo/simulator":                 {},
