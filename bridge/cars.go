@@ -36,16 +36,27 @@ func (b *Bridge) start(now time.Time) {
 		for _, v := range a.vehicles {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
 		}
-		if len(a.vehicles) == 0 {
-			for _, vin := range b.knownCars(a) {
-				b.addCar(a, vin, "", now)
-			}
-		}
 		a.plan.AddList(now)
 	}
+	b.addKnownCars(now)
 	b.reopenCommands(now)
 	b.ticked, b.saved = now, now
 	b.publishStatus(now)
+}
+
+// addKnownCars adds what accounts without a list of vehicles had before. A car that is
+// configured for another account by now is that one's.
+func (b *Bridge) addKnownCars(now time.Time) {
+	for _, a := range b.accounts {
+		if len(a.vehicles) > 0 {
+			continue
+		}
+		for _, vin := range b.knownCars(a) {
+			if b.car(vin) == nil {
+				b.addCar(a, vin, "", now)
+			}
+		}
+	}
 }
 
 // logLostScopes names what a login does not cover, as after a change of commands.allow.

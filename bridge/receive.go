@@ -32,7 +32,7 @@ func (b *Bridge) command(m mqtt.Received) {
 	case entity.ByID(id) == nil:
 		b.answerStranger(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
 	default:
-		if m.Passed > 0 {
+		if m.Passed > 0 && !m.Retained && !b.stopping && entity.ByID(id).TakesCommands() {
 			b.execute(b.machine.Refuse(c.commands, id, command.Message{Payload: m.LastPassed, Arrived: m.At}, passed(m), now.Add(-1)), now)
 		}
 		b.execute(b.machine.Take(c.commands, id, b.message(m, now), b.situation(c.account, now)), now)
