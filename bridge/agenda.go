@@ -71,7 +71,7 @@ func (b *Bridge) climateUntil(c *car, at time.Time) {
 // keepAgenda does what is due of the cars.
 func (b *Bridge) keepAgenda(now time.Time) {
 	for c := b.agenda.due(now); c != nil; c = b.agenda.due(now) {
-		if b.car(c.VIN) != c {
+		if b.fleet.car(c.VIN) != c {
 			continue // forgotten meanwhile
 		}
 		if !c.ClimateUntil.IsZero() && !now.Before(c.ClimateUntil) {

@@ -20,7 +20,7 @@ func (b *Bridge) announceCar(c *car) {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
-	b.names.Give(&c.Car)
+	b.fleet.names.Give(&c.Car)
 	m := c.Message(b.rules, b.place)
 	entity.Entomb(m, c.Announced)
 	payload, err := m.Payload()
@@ -31,7 +31,7 @@ func (b *Bridge) announceCar(c *car) {
 	if c.announced == sum {
 		return
 	}
-	if b.mirror.Send(b.device(c), payload) {
+	if b.link.mirror.Send(b.device(c), payload) {
 		b.expectDevice(b.device(c))
 		c.announced = sum
 		if news := c.Base != c.EntityBase; entity.Remember(m, c.Announced) || news {
@@ -43,7 +43,7 @@ func (b *Bridge) announceCar(c *car) {
 
 // expectDevice notes that an announcement must come back.
 func (b *Bridge) expectDevice(topic string) {
-	if !b.broker.denied[topic] {
-		b.broker.expect(topic, time.Now())
+	if !b.link.broker.denied[topic] {
+		b.link.broker.expect(topic, time.Now())
 	}
 }

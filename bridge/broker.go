@@ -101,17 +101,17 @@ func (s *brokerState) problem() bool {
 
 // learned takes what the connection found out about the broker.
 func (b *Bridge) learned(e mqtt.Event, now time.Time) {
-	before := b.broker.lines()
+	before := b.link.broker.lines()
 	switch e := e.(type) {
 	case mqtt.Denied:
-		b.broker.denied[e.Filter] = true
+		b.link.broker.denied[e.Filter] = true
 	case mqtt.Refused:
-		b.broker.refused[e.Topic] = e.Size
+		b.link.broker.refused[e.Topic] = e.Size
 		b.shrinkPicture(e.Topic, e.Size)
 	case mqtt.Lacks:
-		b.broker.lacks.Retain, b.broker.lacks.QoS = b.broker.lacks.Retain || e.Retain, b.broker.lacks.QoS || e.QoS
+		b.link.broker.lacks.Retain, b.link.broker.lacks.QoS = b.link.broker.lacks.Retain || e.Retain, b.link.broker.lacks.QoS || e.QoS
 	case mqtt.Dropped:
-		b.broker.dropped += e.Count
+		b.link.broker.dropped += e.Count
 	}
 	b.logBroker(before)
 	b.publishStatusSoon(now)
@@ -119,7 +119,7 @@ func (b *Bridge) learned(e mqtt.Event, now time.Time) {
 
 // logBroker logs what is new of the broker's problems, each once.
 func (b *Bridge) logBroker(before []string) {
-	for _, line := range b.broker.lines() {
+	for _, line := range b.link.broker.lines() {
 		if !slices.Contains(before, line) {
 			b.log.Warn().Str("hint", line).Msg("the broker does not take or allow something")
 		}
@@ -128,8 +128,8 @@ func (b *Bridge) logBroker(before []string) {
 
 // checkBroker looks for what did not come back.
 func (b *Bridge) checkBroker(now time.Time) {
-	before := b.broker.lines()
-	if len(b.broker.overdue(now)) > 0 {
+	before := b.link.broker.lines()
+	if len(b.link.broker.overdue(now)) > 0 {
 		b.logBroker(before)
 		b.publishStatusSoon(now)
 	}
@@ -142,11 +142,11 @@ func (b *Bridge) echo(m mqtt.Received) bool {
 		return false
 	}
 	if !m.Retained {
-		b.broker.came(m.Topic)
+		b.link.broker.came(m.Topic)
 	}
 	// The will of another connection, as of a bridge that was here by mistake.
-	if b.mirror.Connected() && base == b.topic("bridge") && string(m.Payload) != "online" && !m.Retained {
-		b.mirror.Forget(m.Topic)
+	if b.link.mirror.Connected() && base == b.topic("bridge") && string(m.Payload) != "online" && !m.Retained {
+		b.link.mirror.Forget(m.Topic)
 		b.retain(m.Topic, "online")
 	}
 	return true

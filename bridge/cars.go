@@ -9,7 +9,6 @@ import (
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
-	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
 
@@ -40,7 +39,7 @@ func (b *Bridge) start(now time.Time) {
 	}
 	b.addKnownCars(now)
 	b.reopenCommands(now)
-	b.ticked, b.saved = now, now
+	b.times.ticked, b.times.saved = now, now
 	b.publishStatus(now)
 }
 
@@ -52,7 +51,7 @@ func (b *Bridge) addKnownCars(now time.Time) {
 			continue
 		}
 		for _, vin := range b.knownCars(a) {
-			if b.car(vin) == nil {
+			if b.fleet.car(vin) == nil {
 				b.addCar(a, vin, "", now)
 			}
 		}
@@ -72,28 +71,28 @@ func (b *Bridge) logLostScopes(a *account, now time.Time) {
 // addCar makes a car, with what was known of it before.
 func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
-	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
+	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.fleet.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
 		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, reachedAt: now}
 	c.commands = command.NewCar(&c.Car)
 	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
-	c.label = fmt.Sprint("car ", len(b.cars)+1)
+	c.label = fmt.Sprint("car ", len(b.fleet.cars)+1)
 	if name != "" {
 		c.label = c.Level
 	}
 	b.loadCar(c)
 	if c.Slug != "" && c.Slug != c.Level {
-		b.renamed = append(b.renamed, c.Slug)
+		b.fleet.renamed = append(b.fleet.renamed, c.Slug)
 	}
 	c.Slug = c.Level
-	b.names.Reserve(&c.Car)
-	b.cars = append(b.cars, c)
-	b.byVIN[strings.ToUpper(vin)] = c
-	b.unpublished++
+	b.fleet.names.Reserve(&c.Car)
+	b.fleet.cars = append(b.fleet.cars, c)
+	b.fleet.byVIN[strings.ToUpper(vin)] = c
+	b.fleet.unpublished++
 	a.cars = append(a.cars, c)
-	b.bySlug[c.Level] = c
+	b.fleet.bySlug[c.Level] = c
 	a.plan.Add(vin, a.reads, now)
-	if b.conn != nil && b.opts.HomeAssistant.Discovery {
-		b.conn.Subscribe(b.device(c))
+	if b.link.conn != nil && b.opts.HomeAssistant.Discovery {
+		b.link.conn.Subscribe(b.device(c))
 	}
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
@@ -115,18 +114,6 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	return c
 }
 
-// slug is the car's level in topics: its name's, else the VIN.
-func (b *Bridge) slug(name, vin string) string {
-	slug := discovery.Slug(name)
-	if slug == "" || slug == "bridge" {
-		return vin
-	}
-	if _, taken := b.bySlug[slug]; taken {
-		return slug + "_" + strings.ToLower(vin)
-	}
-	return slug
-}
-
 // listCars takes the list of the account's cars: new ones join, and one that is
 // not listed twice, an hour apart, is gone.
 func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
@@ -137,7 +124,7 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		if len(a.vehicles) > 0 {
 			continue
 		}
-		if c := b.car(vin); c == nil {
+		if c := b.fleet.car(vin); c == nil {
 			b.addCar(a, vin, "", now)
 		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
 			b.moveCar(c, a, now)
@@ -171,8 +158,6 @@ func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
 	to.plan.Add(c.VIN, to.reads, now)
 }
 
-func (b *Bridge) car(vin string) *car { return b.byVIN[strings.ToUpper(vin)] }
-
 // checkAvailability publishes whether the car is online: from its first good
 // read, until none was good for an hour or three planned gaps. While Volvo lets
 // us read nothing, that is not held against the car.
@@ -205,11 +190,11 @@ func (b *Bridge) noteUnknown(c *car, resource volvo.Resource) { b.note(c, c.Unkn
 // note counts and tells what is odd in Volvo's answers, each kind once.
 func (b *Bridge) note(c *car, odd []string) {
 	for _, what := range odd {
-		if b.unknownFields[what] || len(b.unknownFields) >= maxStrange {
+		if b.self.unknownFields[what] || len(b.self.unknownFields) >= maxStrange {
 			continue
 		}
-		b.unknownFields[what] = true
-		b.status.due = true
+		b.self.unknownFields[what] = true
+		b.self.status.due = true
 		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
 	}
 }

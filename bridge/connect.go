@@ -34,7 +34,7 @@ func (b *Bridge) subscriptions() []string {
 		filters = append(filters, b.opts.HomeAssistant.StatusTopic)
 	}
 	filters = append(filters, b.ownDevice())
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		filters = append(filters, b.device(c))
 	}
 	return filters
@@ -53,19 +53,19 @@ func (b *Bridge) device(c *car) string {
 func (b *Bridge) event(e mqtt.Event) {
 	switch e := e.(type) {
 	case mqtt.Up:
-		if b.sessionTakeovers < takeoversToLog {
+		if b.link.sessionTakeovers < takeoversToLog {
 			b.log.Info().Msg("connected to the broker")
 		}
-		b.downLogged, b.upAt = false, time.Now()
-		b.publishMarker(b.own.connected(time.Now()), false)
+		b.link.downLogged, b.link.upAt = false, time.Now()
+		b.publishMarker(b.link.own.connected(time.Now()), false)
 	case mqtt.Down:
 		b.logDown(e)
-		b.own.lost()
-		b.mirror.SetConnected(false)
-		b.downLogged, b.heldCommands = true, nil
-		clear(b.broker.expected)
-		clear(b.broker.denied)
-		b.ready.Store(false)
+		b.link.own.lost()
+		b.link.mirror.SetConnected(false)
+		b.link.downLogged, b.link.heldCommands = true, nil
+		clear(b.link.broker.expected)
+		clear(b.link.broker.denied)
+		b.health.ready.Store(false)
 	case mqtt.Denied, mqtt.Refused, mqtt.Lacks, mqtt.Dropped:
 		b.learned(e, time.Now())
 	case mqtt.Received:
@@ -86,62 +86,62 @@ func (b *Bridge) logDown(e mqtt.Down) {
 		hint = "the broker ended it, or the network; trying again by itself"
 	}
 	if !e.Short || e.Sending {
-		b.sessionTakeovers = 0
-	} else if b.sessionTakeovers++; b.sessionTakeovers == takeoversToLog {
+		b.link.sessionTakeovers = 0
+	} else if b.link.sessionTakeovers++; b.link.sessionTakeovers == takeoversToLog {
 		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
 	}
-	if !b.downLogged && b.sessionTakeovers <= takeoversToLog {
+	if !b.link.downLogged && b.link.sessionTakeovers <= takeoversToLog {
 		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
 }
 
 // publishMarker publishes on the topic that tells whose the base topic is.
 func (b *Bridge) publishMarker(m marker, retain bool) {
-	b.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(entity.Encode(m)), Retain: retain})
+	b.link.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(entity.Encode(m)), Retain: retain})
 }
 
 // instance takes a message on that topic.
 func (b *Bridge) instance(m mqtt.Received) {
-	before := b.own.conflict()
-	b.own.received(m.Payload, m.Retained, m.At)
-	if !b.own.conflict() || before {
+	before := b.link.own.conflict()
+	b.link.own.received(m.Payload, m.Retained, m.At)
+	if !b.link.own.conflict() || before {
 		return
 	}
-	b.mirror.SetConnected(false)
-	b.ready.Store(false)
-	held := b.heldCommands
-	b.heldCommands = nil
+	b.link.mirror.SetConnected(false)
+	b.health.ready.Store(false)
+	held := b.link.heldCommands
+	b.link.heldCommands = nil
 	for _, m := range held {
 		b.refuseConflict(m)
 	}
-	b.log.Error().Str("other", b.own.other.ClientID).Str("host", b.own.other.Host).Str("topic", b.opts.MQTT.Topic).
+	b.log.Error().Str("other", b.link.own.other.ClientID).Str("host", b.link.own.other.Host).Str("topic", b.opts.MQTT.Topic).
 		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
 }
 
 // claim moves on the question whose the base topic is.
 func (b *Bridge) claim(now time.Time) {
-	before, again := b.own.conflict(), b.own.once
-	m, ours := b.own.step(now)
+	before, again := b.link.own.conflict(), b.link.own.once
+	m, ours := b.link.own.step(now)
 	if m != nil {
 		b.publishMarker(*m, true)
 	}
-	if before && !b.own.conflict() {
+	if before && !b.link.own.conflict() {
 		b.log.Info().Msg("no other bridge owns the base topic any more")
 	}
 	if !ours {
 		return
 	}
-	b.mirror.SetConnected(true)
-	if instance := b.topic("bridge", "instance"); b.own.deaf {
-		lines := b.broker.lines()
-		b.broker.missing[instance] = true
+	b.link.mirror.SetConnected(true)
+	if instance := b.topic("bridge", "instance"); b.link.own.deaf {
+		lines := b.link.broker.lines()
+		b.link.broker.missing[instance] = true
 		b.logBroker(lines)
 	} else {
-		b.broker.came(instance)
+		b.link.broker.came(instance)
 	}
 	b.publishEverything(now)
-	held := b.heldCommands
-	b.heldCommands = nil
+	held := b.link.heldCommands
+	b.link.heldCommands = nil
 	for _, m := range held {
 		if again || m.Retained {
 			b.command(m)
@@ -171,18 +171,18 @@ func (b *Bridge) receive(m mqtt.Received) {
 		if len(m.Payload) == 0 {
 			b.deleted(m.Topic, m.At)
 		} else if !m.Retained {
-			b.broker.came(m.Topic)
+			b.link.broker.came(m.Topic)
 		}
 	case m.Topic == b.opts.HomeAssistant.StatusTopic:
-		if string(m.Payload) == "online" && !m.Retained && b.reannounce.IsZero() {
-			b.reannounce = later(m.At, b.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
+		if string(m.Payload) == "online" && !m.Retained && b.times.reannounce.IsZero() {
+			b.times.reannounce = later(m.At, b.times.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
 		}
 	case b.echo(m), len(m.Payload) == 0:
-	case b.own.conflict() && !m.Retained:
+	case b.link.own.conflict() && !m.Retained:
 		b.refuseConflict(m)
-	case b.own.state != owned:
-		if len(b.heldCommands) < mostHeld {
-			b.heldCommands = append(b.heldCommands, m)
+	case b.link.own.state != owned:
+		if len(b.link.heldCommands) < mostHeld {
+			b.link.heldCommands = append(b.link.heldCommands, m)
 		}
 	default:
 		b.command(m)

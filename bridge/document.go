@@ -25,7 +25,7 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	document := c.Document(b.rules, now)
 	same := entity.Encode(document)
 	if c.document == "" {
-		b.unpublished--
+		b.fleet.unpublished--
 	}
 	if same != c.document || len(c.Snapshot) != c.resources || now.Sub(c.documentAt) >= heartbeat {
 		c.document, c.resources, c.documentAt = same, len(c.Snapshot), now
@@ -35,7 +35,7 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 		}
 		document["fetched"] = fetched
 		topic := b.topic(c.Level, "state")
-		b.mirror.Forget(topic) // also once an hour without news: readers look for life
+		b.link.mirror.Forget(topic) // also once an hour without news: readers look for life
 		b.retain(topic, entity.Encode(document))
 	}
 }

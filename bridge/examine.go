@@ -66,7 +66,7 @@ func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time))
 // recent returns an answer that is young enough not to be asked for again.
 func (b *Bridge) recent(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
 	_ = b.within(ctx, func(now time.Time) { // a bridge that stops knows nothing
-		c := b.car(vin)
+		c := b.fleet.car(vin)
 		if c == nil || c.Snapshot[r] == nil || now.Sub(c.Snapshot[r].Fetched) > doctor.Recently || c.Snapshot[r].Fetched.After(now) {
 			return
 		}
@@ -78,10 +78,10 @@ func (b *Bridge) recent(ctx context.Context, vin string, r volvo.Resource) (read
 // brokerFindings are what the bridge learned of the broker while it ran.
 func (b *Bridge) brokerFindings() []doctor.Finding {
 	var all []doctor.Finding
-	if b.own.conflict() {
-		all = append(all, occupied(b.own.other))
+	if b.link.own.conflict() {
+		all = append(all, occupied(b.link.own.other))
 	}
-	for _, line := range b.broker.lines() {
+	for _, line := range b.link.broker.lines() {
 		found, advice, _ := strings.Cut(line, ": ")
 		all = append(all, doctor.Finding{Area: "broker", What: "rules", Result: doctor.ResultProblem, Found: found, Advice: strings.ToUpper(advice[:1]) + advice[1:]})
 	}
@@ -115,8 +115,8 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 		}
 	}
 	select {
-	case b.tasks <- run:
-	case <-b.quit:
+	case b.workers.tasks <- run:
+	case <-b.workers.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():
 		return ctx.Err()
@@ -124,7 +124,7 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 	select {
 	case <-done:
 		return nil
-	case <-b.quit:
+	case <-b.workers.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():
 		if taken.CompareAndSwap(false, true) {
@@ -153,8 +153,8 @@ func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
 	stop := b.runChains()
 	defer func() {
 		stop()
-		close(b.quit)
-		b.wg.Wait()
+		close(b.workers.quit)
+		b.workers.wg.Wait()
 	}()
 	findings, err := doctor.Examine(ctx, accounts, b.opts.Secret)
 	for _, a := range b.accounts {

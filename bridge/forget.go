@@ -53,11 +53,11 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	if err != nil {
 		return Forgotten{}, err
 	}
-	if !b.mirror.Connected() {
+	if !b.link.mirror.Connected() {
 		return Forgotten{}, errors.New("there is no connection to the broker, so its topics can't be removed; try again when there is one")
 	}
 	f := Forgotten{Car: k.slug}
-	if c := b.car(k.vin); c != nil {
+	if c := b.fleet.car(k.vin); c != nil {
 		if c.commands.UnderWay() {
 			return f, errors.New("a command of this car is under way; try again when it has ended")
 		}
@@ -66,10 +66,10 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	}
 	topics := b.topicsOf(k.slug)
 	for _, topic := range topics {
-		b.mirror.Forget(topic)
+		b.link.mirror.Forget(topic)
 	}
-	b.mirror.Send(b.deviceTopic(k), nil)
-	b.mirror.ClearLater(topics, time.Now().Add(clearAfter))
+	b.link.mirror.Send(b.deviceTopic(k), nil)
+	b.link.mirror.ClearLater(topics, time.Now().Add(clearAfter))
 	b.removeFiles(k.vin)
 	b.log.Info().Msg("a car was forgotten")
 	return f, nil
@@ -84,15 +84,8 @@ func (b *Bridge) deviceTopic(k known) string {
 const clearAfter = 5 * time.Second
 
 func (b *Bridge) dropCar(c *car) {
-	same := func(x *car) bool { return x == c }
-	b.cars = slices.DeleteFunc(b.cars, same)
-	c.account.cars = slices.DeleteFunc(c.account.cars, same)
-	delete(b.bySlug, c.Level)
-	delete(b.byVIN, strings.ToUpper(c.VIN))
-	if c.document == "" {
-		b.unpublished--
-	}
-	b.names.Release(&c.Car)
+	b.fleet.remove(c)
+	c.account.cars = slices.DeleteFunc(c.account.cars, func(x *car) bool { return x == c })
 	c.account.plan.Remove(c.VIN)
 	b.rememberCars(c.account)
 }
@@ -106,7 +99,7 @@ func (b *Bridge) removeFiles(vin string) {
 // findKnown finds a car among those that run and those that the store knows.
 func (b *Bridge) findKnown(name string) (known, error) {
 	var all []known
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		all = append(all, known{c.VIN, c.Level})
 	}
 	for _, file := range b.opts.Store.Names(carPrefix) {
@@ -177,12 +170,12 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 
 // clearRenamed removes the topics that a car had under an earlier name.
 func (b *Bridge) clearRenamed(now time.Time) {
-	for _, slug := range b.renamed {
-		if b.bySlug[slug] == nil { // else another car has that name now
-			b.mirror.ClearLater(b.topicsOf(slug), now.Add(clearAfter))
+	for _, slug := range b.fleet.renamed {
+		if b.fleet.bySlug[slug] == nil { // else another car has that name now
+			b.link.mirror.ClearLater(b.topicsOf(slug), now.Add(clearAfter))
 		}
 	}
-	b.renamed = nil
+	b.fleet.renamed = nil
 }
 
 // deleted takes an empty message on a device's discovery topic: somebody deleted
@@ -190,14 +183,14 @@ func (b *Bridge) clearRenamed(now time.Time) {
 // for each. What the car has is announced again, once.
 func (b *Bridge) deleted(topic string, now time.Time) {
 	id := strings.TrimSuffix(strings.TrimPrefix(topic, b.opts.HomeAssistant.Prefix+"/device/"), "/config")
-	if c := b.car(strings.TrimPrefix(id, "volvobridge_")); c != nil {
+	if c := b.fleet.car(strings.TrimPrefix(id, "volvobridge_")); c != nil {
 		if c.announced != "" {
 			c.announced = ""
 			b.announceAt(c, now.Add(settle))
 			b.log.Info().Str("car", c.label).Msg("the device was deleted in home assistant: announcing it again")
 		}
 	}
-	if topic == b.ownDevice() && b.ownAgain.IsZero() {
-		b.ownAgain = now.Add(settle)
+	if topic == b.ownDevice() && b.self.ownAgain.IsZero() {
+		b.self.ownAgain = now.Add(settle)
 	}
 }

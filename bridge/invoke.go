@@ -24,18 +24,18 @@ func (b *Bridge) execute(effects []command.Effect, now time.Time) {
 		case command.Journal:
 			b.journal(e.Command)
 		case command.Read:
-			if c := b.car(e.VIN); c != nil {
+			if c := b.fleet.car(e.VIN); c != nil {
 				c.account.plan.Ask(c.key(e.Resource), e.At)
 			}
 		case command.Climate:
-			if c := b.car(e.VIN); c != nil {
+			if c := b.fleet.car(e.VIN); c != nil {
 				b.climateUntil(c, e.Until)
 				b.saveCar(c)
 			}
 		case command.Local:
 			b.settleLocally(e.Command, now)
 		case command.Changed:
-			if c := b.car(e.VIN); c != nil {
+			if c := b.fleet.car(e.VIN); c != nil {
 				b.touch(c, now)
 			}
 		}
@@ -44,7 +44,7 @@ func (b *Bridge) execute(effects []command.Effect, now time.Time) {
 
 // situation is what the machine must know of the account and the bridge.
 func (b *Bridge) situation(a *account, now time.Time) command.Situation {
-	s := command.Situation{Now: now, Conflict: b.own.conflict(), Stopping: b.stopping}
+	s := command.Situation{Now: now, Conflict: b.link.own.conflict(), Stopping: b.stopping}
 	if wait := a.posts.Wait(now, 0); wait > 0 {
 		s.Limit = &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", command.InWords(wait))}
 	} else {
@@ -91,24 +91,24 @@ type progress struct {
 
 // post writes a command to the journal and makes its POST, beside the loop.
 func (b *Bridge) post(cmd *command.Command, now time.Time) {
-	a := b.car(cmd.VIN()).account
+	a := b.fleet.car(cmd.VIN()).account
 	apiKey, _ := a.quota.Pick(now, true) // there is one: the situation said so
 	a.count(apiKey, now, true)
 	vin, name, runtime, record := cmd.VIN(), cmd.Command, cmd.Runtime, cmd.Record()
-	b.background(func() {
+	b.workers.start(func() {
 		p := progress{command: cmd, account: a, apiKey: apiKey}
 		p.seq, p.storeErr = b.opts.Store.Begin(record)
 		begun := p
 		begun.begun = true
-		deliver(b, b.progress, begun) // told only now: after a crash the journal must know of it
+		deliver(&b.workers, b.workers.progress, begun) // told only now: after a crash the journal must know of it
 		if p.outcome.Late = cmd.TooLate(b.opts.Commands.MaxAge, time.Now()); p.outcome.Late {
-			deliver(b, b.progress, p)
+			deliver(&b.workers, b.workers.progress, p)
 			return
 		}
-		ctx, cancel := context.WithCancel(b.commanding)
+		ctx, cancel := context.WithCancel(b.workers.commanding)
 		defer cancel()
 		p.outcome.Answer, p.outcome.Err = a.clients[apiKey].Invoke(ctx, vin, name, runtime)
-		deliver(b, b.progress, p)
+		deliver(&b.workers, b.workers.progress, p)
 	})
 	b.saveQuota(a, now)
 }
@@ -131,7 +131,7 @@ func (b *Bridge) advance(p progress, now time.Time) {
 	if p.command.Status.Status == command.Refused { // no POST was made: it counts for nothing
 		p.account.undo(p.apiKey, sent)
 	}
-	if c := b.car(p.command.VIN()); c != nil {
+	if c := b.fleet.car(p.command.VIN()); c != nil {
 		b.execute(b.machine.Next(c.commands, b.situation(c.account, now)), now)
 	}
 }
@@ -153,7 +153,7 @@ func (b *Bridge) learnFromPost(a *account, apiKey int, fault *volvo.Error, now t
 
 // publishCommand tells of a command's step: status topic, event, last command, log.
 func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
-	c, status := b.car(e.Command.VIN()), e.Status
+	c, status := b.fleet.car(e.Command.VIN()), e.Status
 	if c == nil {
 		return
 	}
@@ -177,7 +177,7 @@ func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
 func (b *Bridge) logCommand(c *car, e command.Publish, now time.Time) {
 	line := b.log.Info()
 	if e.Status.Status == command.Refused {
-		yes, unlogged := b.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
+		yes, unlogged := b.flood.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
 		if !yes {
 			return
 		}
@@ -237,7 +237,7 @@ func (q *journalQueue) drain() {
 // journal writes what became of a command.
 func (b *Bridge) journal(cmd *command.Command) {
 	seq, record := cmd.Seq, cmd.Record()
-	b.journals.add(b.background, func() {
+	b.journals.add(b.workers.start, func() {
 		_ = b.opts.Store.Update(seq, false, record) // told by store_problem
 	})
 }
@@ -250,7 +250,7 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		if json.Unmarshal(entry.Data, &r) != nil {
 			continue
 		}
-		c := b.car(r.VIN)
+		c := b.fleet.car(r.VIN)
 		if c == nil {
 			if entry.Open {
 				r.Status.Status = command.Unknown
@@ -277,18 +277,18 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 	b.stopping = true
 	grace := time.NewTimer(commandGrace)
 	defer grace.Stop()
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		b.execute(b.machine.Stop(c.commands, time.Now()), time.Now())
 	}
 	for b.commandsUnderWay() {
 		select {
-		case p := <-b.progress:
+		case p := <-b.workers.progress:
 			b.advance(p, time.Now())
-		case e := <-b.conn.Events():
+		case e := <-b.link.conn.Events():
 			b.event(e)
-		case <-b.results:
-		case <-b.pictures:
-		case <-b.tasks:
+		case <-b.workers.results:
+		case <-b.workers.pictures:
+		case <-b.workers.tasks:
 		case <-grace.C:
 			stop()
 		}
@@ -296,7 +296,7 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 }
 
 func (b *Bridge) commandsUnderWay() bool {
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		if c.commands.UnderWay() {
 			return true
 		}

@@ -17,7 +17,7 @@ import (
 // ownCommand takes a message to the bridge itself: a login over MQTT.
 func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
-	b.mirror.Empty(m.Topic, now)
+	b.link.mirror.Empty(m.Topic, now)
 	if id != "login_start" && id != "login" {
 		b.answerStranger("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
@@ -32,7 +32,7 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 		b.answerOwn(cmd, command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
 		return
 	}
-	b.background(func() {
+	b.workers.start(func() {
 		var status string
 		var no *command.Refusal
 		if id == "login_start" {
@@ -40,7 +40,7 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 		} else {
 			status, no = b.finishLogin(chains, cmd.Request.Value)
 		}
-		deliver(b, b.tasks, func(now time.Time) {
+		deliver(&b.workers, b.workers.tasks, func(now time.Time) {
 			b.publishStatus(now) // first: the answer speaks of the address
 			b.answerOwn(cmd, status, no)
 		})
@@ -57,7 +57,7 @@ func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusa
 		}
 	}
 	b.retain(b.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
-	yes, unlogged := b.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
+	yes, unlogged := b.flood.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
 	if status == command.Refused && !yes {
 		return
 	}

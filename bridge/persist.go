@@ -45,12 +45,12 @@ func (b *Bridge) saveCar(c *car) {
 
 // save writes what may be lost without harm, now and then and at the end.
 func (b *Bridge) save(now time.Time) {
-	b.saved = now
+	b.times.saved = now
 	for _, a := range b.accounts {
 		a.counted = time.Time{}
 		b.saveQuota(a, now)
 	}
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		if c.Restored() || c.EngineRuntime != entity.DefaultRuntime {
 			b.saveCar(c)
 		}

@@ -52,10 +52,10 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 		}
 		c.fetching[kind] = true
 		client := c.account.clients[0]
-		b.background(func() {
+		b.workers.start(func() {
 			p := picture{car: c, kind: kind, image: entity.Image{URL: address, At: now}}
-			p.data, p.image.Type, p.err = client.Image(b.reading, address)
-			deliver(b, b.pictures, p)
+			p.data, p.image.Type, p.err = client.Image(b.workers.reading, address)
+			deliver(&b.workers, b.workers.pictures, p)
 		})
 	}
 }
@@ -64,7 +64,7 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 func (b *Bridge) keepPicture(p picture, now time.Time) {
 	c := p.car
 	delete(c.fetching, p.kind)
-	if b.car(c.VIN) != c {
+	if b.fleet.car(c.VIN) != c {
 		return // forgotten meanwhile
 	}
 	if p.err != nil {
@@ -90,11 +90,11 @@ var errNoPicture = errors.New("the store lost the picture")
 
 // sendPicture publishes a picture from the store; it is too large to keep.
 func (b *Bridge) sendPicture(c *car, kind string) {
-	if !b.mirror.Connected() {
+	if !b.link.mirror.Connected() {
 		return
 	}
 	file := imageFile(c, kind)
-	b.conn.Publish(mqtt.Message{Topic: b.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
+	b.link.conn.Publish(mqtt.Message{Topic: b.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
 		if data := b.opts.Store.Load(file); data != nil {
 			return data, nil
 		}
@@ -109,16 +109,16 @@ const firstTarget = 200 << 10 // bytes of a picture that was too large for the b
 func (b *Bridge) shrinkPicture(topic string, size int) {
 	rest, ours := strings.CutPrefix(topic, b.opts.MQTT.Topic+"/")
 	slug, kind, _ := strings.Cut(rest, "/image/")
-	c := b.bySlug[slug]
+	c := b.fleet.bySlug[slug]
 	if !ours || c == nil || c.Images[kind].Type == "" || c.fetching[kind] {
 		return
 	}
 	c.fetching[kind] = true
 	p := picture{car: c, kind: kind, image: c.Images[kind]}
 	data := b.opts.Store.Load(imageFile(c, kind))
-	b.background(func() {
+	b.workers.start(func() {
 		p.data, p.err = shrink.Smaller(data, min(firstTarget, size/2))
 		p.image.Type = "image/jpeg"
-		deliver(b, b.pictures, p)
+		deliver(&b.workers, b.workers.pictures, p)
 	})
 }

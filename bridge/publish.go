@@ -12,40 +12,40 @@ import (
 func (b *Bridge) publishEverything(now time.Time) {
 	b.announceBridge()
 	b.clearRenamed(now)
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		c.announced = ""
 		if c.announce.IsZero() && b.settled(c) {
 			b.announceCar(c)
 		}
 	}
-	for _, c := range b.cars {
+	for _, c := range b.fleet.cars {
 		b.sendPictures(c)
 	}
-	b.mirror.SendAll()
-	for _, c := range b.cars {
+	b.link.mirror.SendAll()
+	for _, c := range b.fleet.cars {
 		b.publishCar(c, now)
 	}
 	b.retain(b.topic("bridge", "availability"), "online")
-	b.mirror.SendEvents()
+	b.link.mirror.SendEvents()
 	b.checkReady()
 }
 
 // publishDirty publishes some documents that changed, the others in the next turn:
 // a command may wait.
 func (b *Bridge) publishDirty(now time.Time) {
-	b.publishAt = time.Time{}
-	n := min(atOnce, len(b.dirty))
-	for _, c := range b.dirty[:n] {
+	b.times.publishAt = time.Time{}
+	n := min(atOnce, len(b.fleet.dirty))
+	for _, c := range b.fleet.dirty[:n] {
 		if c.dirty {
 			b.publishCar(c, now)
 		}
 	}
-	if b.dirty = b.dirty[n:]; len(b.dirty) > 0 {
-		b.publishAt = now
+	if b.fleet.dirty = b.fleet.dirty[n:]; len(b.fleet.dirty) > 0 {
+		b.times.publishAt = now
 		return
 	}
-	b.dirty = nil
-	if b.status.due {
+	b.fleet.dirty = nil
+	if b.self.status.due {
 		b.publishStatus(now)
 	}
 	b.checkReady()
@@ -55,10 +55,10 @@ func (b *Bridge) publishDirty(now time.Time) {
 func (b *Bridge) touch(c *car, now time.Time) {
 	if !c.dirty {
 		c.dirty = true
-		b.dirty = append(b.dirty, c)
+		b.fleet.dirty = append(b.fleet.dirty, c)
 	}
-	if b.publishAt.IsZero() {
-		b.publishAt = now.Add(debounce)
+	if b.times.publishAt.IsZero() {
+		b.times.publishAt = now.Add(debounce)
 	}
 }
 
@@ -68,14 +68,14 @@ func (b *Bridge) checkReady() {
 			return
 		}
 	}
-	if b.unpublished > 0 {
+	if b.fleet.unpublished > 0 {
 		return
 	}
-	if !b.allPublished && b.mirror.Connected() {
-		b.allPublished, b.status.publishedAt = true, time.Time{}
+	if !b.allPublished && b.link.mirror.Connected() {
+		b.allPublished, b.self.status.publishedAt = true, time.Time{}
 		b.publishStatus(time.Now()) // the counters of the first look
 	}
-	b.ready.Store(b.mirror.Connected())
+	b.health.ready.Store(b.link.mirror.Connected())
 }
 
 // topic joins the levels below the base topic.
@@ -84,19 +84,19 @@ func (b *Bridge) topic(levels ...string) string {
 }
 
 // retain publishes a retained message, unless the broker holds it already.
-func (b *Bridge) retain(topic, payload string) { b.mirror.Retain(topic, payload) }
+func (b *Bridge) retain(topic, payload string) { b.link.mirror.Retain(topic, payload) }
 
 // sent notes what goes to the broker: an availability comes back, which shows that it
 // was taken.
 func (b *Bridge) sent(topic string, payload []byte) {
-	if len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.broker.denied[b.topic("+", "availability")] {
-		b.broker.expect(topic, time.Now())
+	if len(payload) > 0 && strings.HasSuffix(topic, "/availability") && !b.link.broker.denied[b.topic("+", "availability")] {
+		b.link.broker.expect(topic, time.Now())
 	}
 }
 
 // publishEvent publishes what happened, which nobody keeps.
 func (b *Bridge) publishEvent(topic string, payload map[string]any) {
-	b.mirror.Event(topic, []byte(entity.Encode(payload)))
+	b.link.mirror.Event(topic, []byte(entity.Encode(payload)))
 }
 
 // settled tells whether enough is known of a car to announce it: what was known

@@ -11,7 +11,7 @@ import (
 // readFailed sorts a failure: what it says of the account, and when to try again.
 func (b *Bridge) readFailed(r result, now time.Time) {
 	a := r.account
-	if b.reading.Err() != nil {
+	if b.workers.reading.Err() != nil {
 		return // we are stopping
 	}
 	fault, ok := errors.AsType[*volvo.Error](r.err)
@@ -26,15 +26,15 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 		outcome = b.sortFault(r, fault, now)
 	}
 	a.plan.Done(r.key, now, outcome)
-	if c := b.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
+	if c := b.fleet.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
 		c.denied[r.key.Resource] = true
 		if c.deny(r.key.Resource, fault, now) {
-			b.denied[c.deniedName(r.key.Resource)] = true
+			b.self.denied[c.deniedName(r.key.Resource)] = true
 			b.log.Warn().Str("car", c.label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()+" Its values are unknown a day after the last good read.").Msg("volvo refuses this for good")
 		}
 		b.touch(c, now)
 	}
-	if c := b.car(r.key.Car); c != nil && outcome != schedule.Postponed {
+	if c := b.fleet.car(r.key.Car); c != nil && outcome != schedule.Postponed {
 		b.execute(b.machine.ReadDone(c.commands, r.key.Resource, false, r.started, now), now)
 	}
 	b.logFault(r, fault)
@@ -89,7 +89,7 @@ func (a *account) reject(r volvo.Resource) {
 // the change of the cloud's status, once.
 func (b *Bridge) logFault(r result, fault *volvo.Error) {
 	label := r.account.label
-	if c := b.car(r.key.Car); c != nil {
+	if c := b.fleet.car(r.key.Car); c != nil {
 		label = c.label
 	}
 	line := b.log.Debug()

@@ -103,7 +103,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	}
 	if key.Resource.Known() && a.rejected[key.Resource.API()] {
 		b.tryDone(a, key)
-		if c := b.car(key.Car); c != nil {
+		if c := b.fleet.car(key.Car); c != nil {
 			c.denied[key.Resource] = true
 			b.touch(c, now)
 		}
@@ -114,7 +114,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	a.count(apiKey, now, false)
 	b.saveQuota(a, now)
 	a.inFlight++
-	b.background(func() { deliver(b, b.results, b.read(a, apiKey, key)) })
+	b.workers.start(func() { deliver(&b.workers, b.workers.results, b.read(a, apiKey, key)) })
 	return true
 }
 
@@ -122,10 +122,10 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
 	r := result{account: a, key: key, apiKey: apiKey, started: time.Now()}
 	if key.Resource == schedule.List {
-		r.cars, r.err = a.clients[apiKey].Vehicles(b.reading)
+		r.cars, r.err = a.clients[apiKey].Vehicles(b.workers.reading)
 		return r
 	}
-	r.readings, r.err = a.clients[apiKey].Read(b.reading, key.Car, key.Resource)
+	r.readings, r.err = a.clients[apiKey].Read(b.workers.reading, key.Car, key.Resource)
 	return r
 }
 
@@ -148,7 +148,7 @@ func (b *Bridge) apply(r result, now time.Time) {
 	a.plan.Done(r.key, now, schedule.Read)
 	if r.key.Resource == schedule.List {
 		b.listCars(a, r.cars, now)
-	} else if c := b.car(r.key.Car); c != nil {
+	} else if c := b.fleet.car(r.key.Car); c != nil {
 		b.keep(c, r.key.Resource, r.readings, r.started, now)
 	}
 }
@@ -158,7 +158,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	c.LastGood, c.reachedAt = now, now
 	if d := c.denials[resource]; d != nil {
 		delete(c.denials, resource)
-		delete(b.denied, c.deniedName(resource))
+		delete(b.self.denied, c.deniedName(resource))
 	}
 	readings, odd := c.Examine(resource, readings, now)
 	b.note(c, odd)
@@ -212,7 +212,7 @@ func (b *Bridge) announceSoon(c *car, now time.Time) {
 // tryDone marks a resource as tried; after the last one of a new car there is no
 // reason to wait with the announcement.
 func (b *Bridge) tryDone(a *account, key schedule.Key) {
-	c := b.car(key.Car)
+	c := b.fleet.car(key.Car)
 	if c == nil || c.Tried[key.Resource] {
 		return
 	}

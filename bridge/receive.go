@@ -22,8 +22,8 @@ func (b *Bridge) command(m mqtt.Received) {
 		return
 	}
 	now := time.Now()
-	b.mirror.Empty(m.Topic, now)
-	c, id := b.bySlug[levels[0]], levels[1]
+	b.link.mirror.Empty(m.Topic, now)
+	c, id := b.fleet.bySlug[levels[0]], levels[1]
 	switch {
 	case (c == nil || entity.ByID(id) == nil) && m.Retained:
 		b.answerStranger(levels[0], id, command.Stored, now)
@@ -57,7 +57,7 @@ func passed(m mqtt.Received) command.Refusal {
 func (b *Bridge) refuseConflict(m mqtt.Received) {
 	now := time.Now()
 	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
-	if len(levels) != 3 || !b.strangers.allows(strangersASec, now) {
+	if len(levels) != 3 || !b.flood.strangers.allows(strangersASec, now) {
 		return
 	}
 	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: new(command.Conflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
@@ -65,8 +65,8 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 	if r, _ := command.ParseRequest(m.Payload); r.ID != "" {
 		s.ID = r.ID
 	}
-	b.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
-	if yes, unlogged := b.refusals.allows("conflict", now); yes {
+	b.link.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
+	if yes, unlogged := b.flood.refusals.allows("conflict", now); yes {
 		b.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
 	}
 }
@@ -74,16 +74,16 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 // answerStranger: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
 func (b *Bridge) answerStranger(name, id string, no command.Refusal, now time.Time) {
-	if !b.strangers.allows(strangersASec, now) || !b.mirror.Connected() {
+	if !b.flood.strangers.allows(strangersASec, now) || !b.link.mirror.Connected() {
 		return
 	}
 	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}
-	b.conn.Publish(mqtt.Message{Topic: b.topic(name, id, "status"), Payload: []byte(entity.Encode(s))})
+	b.link.conn.Publish(mqtt.Message{Topic: b.topic(name, id, "status"), Payload: []byte(entity.Encode(s))})
 }
 
 // settleLocally does what a command asks of the bridge itself.
 func (b *Bridge) settleLocally(cmd *command.Command, now time.Time) {
-	c := b.car(cmd.VIN())
+	c := b.fleet.car(cmd.VIN())
 	var no *command.Refusal
 	var advice string
 	switch cmd.Entity {

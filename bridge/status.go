@@ -28,20 +28,20 @@ type bridgeStatus struct {
 
 // publishStatusSoon has the bridge's own state looked at with the next documents.
 func (b *Bridge) publishStatusSoon(now time.Time) {
-	b.status.due = true
-	if b.publishAt.IsZero() {
-		b.publishAt = now.Add(debounce)
+	b.self.status.due = true
+	if b.times.publishAt.IsZero() {
+		b.times.publishAt = now.Add(debounce)
 	}
 }
 
 // publishStatus publishes the bridge's own state: what matters at once, the
 // counters every five minutes.
 func (b *Bridge) publishStatus(now time.Time) {
-	b.status.due = false
+	b.self.status.due = false
 	cloud := b.cloud(now)
 	problem := b.opts.Store.Problem() != nil
-	if problem != b.status.store {
-		b.status.store = problem
+	if problem != b.self.status.store {
+		b.self.status.store = problem
 		if problem {
 			b.log.Error().Err(b.opts.Store.Problem()).Str("hint", "make the store's disk writable or free some space; it is tried again every 10 s").Msg("the store can't be written")
 		} else {
@@ -49,25 +49,25 @@ func (b *Bridge) publishStatus(now time.Time) {
 		}
 	}
 	logins := b.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.broker.problem()), "unknown_fields": len(b.unknownFields),
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.problem()), "unknown_fields": len(b.self.unknownFields),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = entity.Stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
-	b.retain(b.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.advice, "since": entity.Stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.denied))...)}))
-	b.retain(b.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.broker.attributes()))
+	b.retain(b.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.advice, "since": entity.Stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
+	b.retain(b.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.broker.attributes()))
 	b.retain(b.topic("bridge", "login_url", "attributes"), entity.Encode(logins.urlAttributes()))
 	b.retain(b.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.grantAttributes(now)))
 	counters := b.counters(now)
 	same, sameCounters := entity.Encode(core), entity.Encode(counters)
-	due := now.Sub(b.status.publishedAt) >= countersEvery || b.status.publishedAt.IsZero() || b.status.publishedAt.After(now)
-	if same == b.status.core && (sameCounters == b.status.counters || !due) {
+	due := now.Sub(b.self.status.publishedAt) >= countersEvery || b.self.status.publishedAt.IsZero() || b.self.status.publishedAt.After(now)
+	if same == b.self.status.core && (sameCounters == b.self.status.counters || !due) {
 		return
 	}
-	b.status.core, b.status.counters, b.status.publishedAt = same, sameCounters, now
+	b.self.status.core, b.self.status.counters, b.self.status.publishedAt = same, sameCounters, now
 	maps.Copy(core, counters)
-	b.retain(b.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.unknownFields))...)}))
+	b.retain(b.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.self.unknownFields))...)}))
 	b.retain(b.topic("bridge", "state"), entity.Encode(core))
 }
 
@@ -164,15 +164,15 @@ func (b *Bridge) announceBridge() {
 		return
 	}
 	m := entity.BridgeMessage(b.place)
-	if b.announcedEntities == nil {
-		b.announcedEntities = map[string]string{}
-		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.announcedEntities) // nothing to remove, if it is lost
+	if b.self.announcedEntities == nil {
+		b.self.announcedEntities = map[string]string{}
+		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.self.announcedEntities) // nothing to remove, if it is lost
 	}
-	entity.Entomb(m, b.announcedEntities)
-	if payload, err := m.Payload(); err == nil && b.mirror.Send(b.ownDevice(), payload) {
+	entity.Entomb(m, b.self.announcedEntities)
+	if payload, err := m.Payload(); err == nil && b.link.mirror.Send(b.ownDevice(), payload) {
 		b.expectDevice(b.ownDevice())
-		if entity.Remember(m, b.announcedEntities) {
-			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.announcedEntities)), store.Whole)
+		if entity.Remember(m, b.self.announcedEntities) {
+			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.self.announcedEntities)), store.Whole)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 // Views lists the cars while the bridge runs; ViewsAlone without.
 func (b *Bridge) Views(ctx context.Context) (views []dashboard.View, err error) {
 	err = b.within(ctx, func(time.Time) {
-		for _, c := range b.cars {
-			b.names.Give(&c.Car)
+		for _, c := range b.fleet.cars {
+			b.fleet.names.Give(&c.Car)
 			views = append(views, dashboard.ViewOf(&c.Car, b.rules))
 		}
 	})
@@ -42,10 +42,10 @@ func ViewsAlone(opts Options) []dashboard.View {
 		cars = append(cars, &entity.Car{VIN: vin, Name: name, Level: cmp.Or(m.Slug, vin), Memory: m})
 	}
 	for _, c := range cars {
-		b.names.Reserve(c)
+		b.fleet.names.Reserve(c)
 	}
 	for _, c := range cars {
-		b.names.Give(c)
+		b.fleet.names.Give(c)
 		views = append(views, dashboard.ViewOf(c, b.rules))
 	}
 	return views

@@ -1,0 +1,163 @@
+package bridge
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/command"
+	"volvobridge/bridge/entity"
+	"volvobridge/bridge/mqtt"
+	"volvobridge/discovery"
+)
+
+// Bridge is the loop and what it wires together. Only the loop touches it, but for
+// health and workers.
+type Bridge struct {
+	opts     Options
+	rules    entity.Rules // which entities the configuration allows
+	place    entity.Place // where everything is published
+	log      zerolog.Logger
+	accounts []*account
+	fleet    fleet
+	link     link
+	machine  *command.Machine
+	journals journalQueue
+	agenda   agenda
+	self     self
+	flood    flood
+	times    times
+	workers  workers
+	health   health
+
+	stopping     bool
+	allPublished bool // every car was published once
+}
+
+// fleet is the cars of all accounts.
+type fleet struct {
+	cars        []*car
+	byVIN       map[string]*car // in upper case
+	bySlug      map[string]*car
+	names       entity.DeviceNames
+	renamed     []string // levels in topics that cars had before
+	dirty       []*car   // whose document may have changed, the oldest change first
+	unpublished int      // cars that were never published
+}
+
+// car returns the car of a VIN, nil if there is none.
+func (f *fleet) car(vin string) *car { return f.byVIN[strings.ToUpper(vin)] }
+
+// slug is the car's level in topics: its name's, else the VIN.
+func (f *fleet) slug(name, vin string) string {
+	slug := discovery.Slug(name)
+	if slug == "" || slug == "bridge" {
+		return vin
+	}
+	if _, taken := f.bySlug[slug]; taken {
+		return slug + "_" + strings.ToLower(vin)
+	}
+	return slug
+}
+
+// remove takes a car out, and gives its names back.
+func (f *fleet) remove(c *car) {
+	f.cars = slices.DeleteFunc(f.cars, func(x *car) bool { return x == c })
+	delete(f.bySlug, c.Level)
+	delete(f.byVIN, strings.ToUpper(c.VIN))
+	if c.document == "" {
+		f.unpublished--
+	}
+	f.names.Release(&c.Car)
+}
+
+// link is the connection to the broker, and whose the base topic is.
+type link struct {
+	conn             *mqtt.Conn
+	mirror           *mqtt.Mirror    // what the broker should hold
+	own              ownership       // of the base topic
+	heldCommands     []mqtt.Received // commands that wait until it is clear whose topic it is
+	broker           brokerState     // what the broker does not take or allow
+	downLogged       bool            // that the broker is away was logged
+	upAt             time.Time
+	sessionTakeovers int // connections in a row that ended at once
+}
+
+// self is what is published of the bridge itself.
+type self struct {
+	status            bridgeStatus
+	announcedEntities map[string]string // that Home Assistant knows, with their messages' digests
+	ownAgain          time.Time         // when to announce the bridge itself again
+	unknownFields     map[string]bool   // that Volvo sent
+	denied            map[string]bool   // cars' resources that Volvo refuses for good
+}
+
+// flood keeps log and broker quiet when there is too much of a thing.
+type flood struct {
+	refusals  refusalLog
+	strangers pace
+}
+
+// times are when things were done last, or are due.
+type times struct {
+	reannounce  time.Time // when to publish everything again
+	announcedAt time.Time // when that was done last
+	publishAt   time.Time // when to look at the documents that may have changed
+	ticked      time.Time
+	saved       time.Time
+	tidied      time.Time
+}
+
+// workers are the goroutines beside the loop, and how they hand over what they have.
+type workers struct {
+	results  chan result
+	progress chan progress
+	pictures chan picture
+	tasks    chan func(time.Time) // what others have the loop do
+	wg       sync.WaitGroup
+	quit     chan struct{} // closed when nobody listens any more
+
+	reading    context.Context // of reads
+	commanding context.Context // of POSTs
+}
+
+// start runs f in a goroutine that Run waits for.
+func (w *workers) start(f func()) { w.wg.Go(f) }
+
+// deliver hands a value to the loop, or drops it when the loop has ended.
+func deliver[T any](w *workers, to chan<- T, v T) {
+	select {
+	case to <- v:
+	case <-w.quit:
+	}
+}
+
+// health is read by others.
+type health struct {
+	beat  atomic.Int64 // of the loop's last turn, as the time since the program started
+	ready atomic.Bool
+}
+
+// New returns a bridge that does nothing until Run.
+func New(opts Options) *Bridge {
+	if opts.Secret == nil {
+		opts.Secret = func(string) {}
+	}
+	rules := entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""}
+	b := &Bridge{
+		opts: opts, rules: rules, log: opts.Log,
+		place:   entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
+		fleet:   fleet{byVIN: map[string]*car{}, bySlug: map[string]*car{}, names: entity.NewDeviceNames()},
+		link:    link{broker: newBrokerState()},
+		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
+		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
+		workers: workers{results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
+	}
+	b.link.mirror = mqtt.NewMirror(b.sent)
+	return b
+}
