@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/volvo"
 )
 
@@ -29,13 +30,13 @@ type fileStore interface {
 // storedFiles names each account in the store as it was named before, as far as it
 // can be recognised by its application and its cars; a new one gets the name that
 // accountFiles gives it.
-func storedFiles(cfg Config, st fileStore) []string {
+func storedFiles(cfg config.Config, st fileStore) []string {
 	var known []accountRecord
 	_ = json.Unmarshal(st.Load(accountsFile), &known) // broken or new: the names as configured
-	list, names := cfg.accountList(), accountFiles(cfg)
+	list, names := cfg.AccountList(), config.Files(cfg)
 	records := make([]accountRecord, len(list))
 	for i, a := range list {
-		records[i] = accountRecord{Client: shortHash(a.own()), VINs: vinsOf(a)}
+		records[i] = accountRecord{Client: config.ShortHash(a.Own()), VINs: vinsOf(a)}
 	}
 	for _, fits := range []func(k, r accountRecord) bool{
 		func(k, r accountRecord) bool { return slices.Equal(k.VINs, r.VINs) },
@@ -87,7 +88,7 @@ func remember(st fileStore, known, records []accountRecord) {
 	}
 }
 
-func vinsOf(a VolvoConfig) []string {
+func vinsOf(a config.Volvo) []string {
 	vins := []string{}
 	for _, v := range a.Vehicles {
 		vins = append(vins, strings.ToUpper(v.VIN))

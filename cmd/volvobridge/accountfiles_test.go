@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 // TestStoredFiles: a login stays an account's, however the accounts are listed.
@@ -14,18 +15,18 @@ func TestStoredFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	account := func(client string, vins ...string) VolvoConfig {
-		c := accountDefaults()
+	account := func(client string, vins ...string) config.Volvo {
+		c := config.AccountDefaults()
 		c.ClientID = client
 		for _, vin := range vins {
-			c.Vehicles = append(c.Vehicles, VehicleConfig{VIN: vin})
+			c.Vehicles = append(c.Vehicles, config.Vehicle{VIN: vin})
 		}
 		return c
 	}
-	files := func(list ...VolvoConfig) []string {
+	files := func(list ...config.Volvo) []string {
 		t.Helper()
-		got := storedFiles(Config{Accounts: list}, st)
-		if again := storedFiles(Config{Accounts: list}, st); !slices.Equal(got, again) {
+		got := storedFiles(config.Config{Accounts: list}, st)
+		if again := storedFiles(config.Config{Accounts: list}, st); !slices.Equal(got, again) {
 			t.Errorf("%v, then %v", got, again)
 		}
 		for i, f := range got {

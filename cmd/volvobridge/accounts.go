@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,16 +11,17 @@ import (
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/volvo"
 )
 
 // openChains opens the login of each account; nil for one with test tokens.
-func openChains(cfg Config, st *store.Store, secret func(string)) ([]*login.Chain, error) {
-	list := cfg.accountList()
+func openChains(cfg config.Config, st *store.Store, secret func(string)) ([]*login.Chain, error) {
+	list := cfg.AccountList()
 	chains := make([]*login.Chain, len(list))
 	files := storedFiles(cfg, st)
 	for i, a := range list {
-		if !a.oauth() {
+		if !a.OAuth() {
 			continue
 		}
 		scopes := a.Scopes
@@ -42,7 +41,7 @@ func openChains(cfg Config, st *store.Store, secret func(string)) ([]*login.Chai
 
 // listsOwnCar tells whether a login lists a car that is configured for the account, or
 // was found in it before; where none is known, any login is ours.
-func listsOwnCar(a VolvoConfig, file string, st *store.Store) func(context.Context, string) (bool, error) {
+func listsOwnCar(a config.Volvo, file string, st *store.Store) func(context.Context, string) (bool, error) {
 	shared := transport()
 	return func(ctx context.Context, access string) (bool, error) {
 		known := vinsOf(a)
@@ -54,48 +53,12 @@ func listsOwnCar(a VolvoConfig, file string, st *store.Store) func(context.Conte
 		}
 		tokens := volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: access})
 		v, _ := buildVersion()
-		list, err := volvo.New(volvo.Options{URL: a.APIURL, Key: a.keys()[0], Tokens: tokens, Transport: shared, UserAgent: "volvobridge/" + v}).Vehicles(ctx)
+		list, err := volvo.New(volvo.Options{URL: a.APIURL, Key: a.Keys()[0], Tokens: tokens, Transport: shared, UserAgent: "volvobridge/" + v}).Vehicles(ctx)
 		return slices.ContainsFunc(list.VINs, func(vin string) bool { return slices.Contains(known, strings.ToUpper(vin)) }), err
 	}
 }
 
-// accountFiles is how a new account is named in the store: by what is its own, not by its
-// place in the list: lists are reordered. Accounts that share an application are
-// told apart by their cars.
-func accountFiles(cfg Config) []string {
-	list := cfg.accountList()
-	shared := map[string]int{}
-	for _, a := range list {
-		shared[a.own()]++
-	}
-	files := make([]string, len(list))
-	for i, a := range list {
-		id := a.own()
-		if shared[id] > 1 {
-			for _, v := range slices.SortedFunc(slices.Values(a.Vehicles), func(x, y VehicleConfig) int { return strings.Compare(x.VIN, y.VIN) }) {
-				id += " " + strings.ToUpper(v.VIN)
-			}
-		}
-		files[i] = shortHash(id)
-	}
-	return files
-}
-
-// own is what tells an account from others: its application, or its keys.
-func (c VolvoConfig) own() string {
-	if c.oauth() {
-		return c.ClientID
-	}
-	return strings.Join(c.keys(), " ")
-}
-
 func accountName(i int) string { return fmt.Sprint("account", i+1) }
-
-// shortHash tells secrets apart without naming them.
-func shortHash(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:6])
-}
 
 func transport() *http.Transport { return proxied(volvo.NewTransport()) }
 
@@ -106,11 +69,11 @@ func proxied(t *http.Transport) *http.Transport {
 
 // accounts makes a client for each API key of each account; those of an account
 // share connections and tokens.
-func accounts(cfg Config, st *store.Store, chains []*login.Chain) []bridge.Account {
+func accounts(cfg config.Config, st *store.Store, chains []*login.Chain) []bridge.Account {
 	v, _ := buildVersion()
 	files := storedFiles(cfg, st)
 	var all []bridge.Account
-	for i, c := range cfg.accountList() {
+	for i, c := range cfg.AccountList() {
 		a := bridge.Account{Name: accountName(i), File: files[i], Chain: chains[i]}
 		var tokens volvo.TokenSource = a.Chain
 		if a.Chain == nil {
@@ -123,10 +86,10 @@ func accounts(cfg Config, st *store.Store, chains []*login.Chain) []bridge.Accou
 			}
 		}
 		shared, commands := transport(), proxied(volvo.NewCommandTransport())
-		for _, key := range c.keys() {
+		for _, key := range c.Keys() {
 			a.Clients = append(a.Clients, volvo.New(volvo.Options{URL: c.APIURL, Key: key, Tokens: tokens,
 				CommandTimeout: cfg.Commands.Timeout, Transport: shared, Commands: commands, UserAgent: "volvobridge/" + v}))
-			a.KeyIDs = append(a.KeyIDs, shortHash(key))
+			a.KeyIDs = append(a.KeyIDs, config.ShortHash(key))
 		}
 		for _, vehicle := range c.Vehicles {
 			a.Vehicles = append(a.Vehicles, bridge.Vehicle{VIN: vehicle.VIN, Name: vehicle.Name})

@@ -18,6 +18,7 @@ import (
 // not listed may import nothing.
 var mayImport = map[string][]string{
 	"cmd/volvobridge":                 {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/rs/zerolog"},
+	"cmd/volvobridge/internal/config": {"volvobridge/volvo", "volvobridge/discovery", "volvobridge/bridge/entity", "gopkg.in/yaml.v3"},
 	"cmd/volvobridge/internal/broker": {"github.com/mochi-mqtt/server/v2"},
 	"bridge":                          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/command":                  {"volvobridge/volvo", "volvobridge/bridge/entity"},

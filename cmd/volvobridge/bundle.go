@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/doctor"
+	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/discovery"
 )
 
@@ -43,7 +44,7 @@ func (d *examiner) bundle() ([]byte, error) {
 // nameless replaces a car's name by its place in the configuration.
 func (d *examiner) nameless(area string) string {
 	n := 0
-	for _, a := range d.cfg.accountList() {
+	for _, a := range d.cfg.AccountList() {
 		for _, v := range a.Vehicles {
 			n++
 			if v.Name != "" && v.Name == area {
@@ -57,7 +58,7 @@ func (d *examiner) nameless(area string) string {
 // hostless leaves out the names of machines and users that are the owner's own.
 func (d *examiner) hostless(text string) string {
 	own := []string{d.cfg.MQTT.Username, d.cfg.Store, d.file}
-	for _, a := range d.cfg.accountList() {
+	for _, a := range d.cfg.AccountList() {
 		for _, v := range a.Vehicles {
 			own = append(own, v.Name, discovery.Slug(v.Name))
 		}
@@ -66,7 +67,7 @@ func (d *examiner) hostless(text string) string {
 		own = append(own, u.Hostname())
 	}
 	for _, name := range own {
-		if len(name) >= minSecret {
+		if len(name) >= config.MinSecret {
 			text = strings.ReplaceAll(text, name, "(own)")
 		}
 	}
@@ -77,10 +78,10 @@ func (d *examiner) hostless(text string) string {
 // that tells nothing of the owner, else only that it is set.
 func (d *examiner) publicConfig() map[string]string {
 	public := map[string]string{}
-	standard := defaults()
+	standard := config.Defaults()
 	usual := map[string]any{}
-	leaves(reflect.ValueOf(&standard).Elem(), "", func(key string, v reflect.Value) { usual[key] = v.Interface() })
-	leaves(reflect.ValueOf(&d.cfg).Elem(), "", func(key string, v reflect.Value) {
+	config.Leaves(reflect.ValueOf(&standard).Elem(), "", func(key string, v reflect.Value) { usual[key] = v.Interface() })
+	config.Leaves(reflect.ValueOf(&d.cfg).Elem(), "", func(key string, v reflect.Value) {
 		if reflect.DeepEqual(v.Interface(), usual[key]) || v.IsZero() {
 			return
 		}
@@ -99,7 +100,7 @@ func (d *examiner) publicConfig() map[string]string {
 		public["mqtt.url"] = u.Scheme + "://(own):" + u.Port()
 	}
 	n := 0
-	for _, a := range d.cfg.accountList() {
+	for _, a := range d.cfg.AccountList() {
 		n += len(a.Vehicles)
 	}
 	public["vehicles"] = fmt.Sprint(n)

@@ -16,6 +16,7 @@ import (
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newCommands() *cobra.Command {
@@ -26,7 +27,7 @@ func newCommands() *cobra.Command {
 		Long:    "Shows the last 200 commands that were sent to cars, with what became of them and when.",
 		Example: "  volvobridge commands -c config.yaml\n  volvobridge commands --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -48,7 +49,7 @@ func newCommands() *cobra.Command {
 }
 
 // readLedger asks the running bridge; only when none runs it opens the store.
-func readLedger(ctx context.Context, cfg Config) ([]bridge.LedgerEntry, error) {
+func readLedger(ctx context.Context, cfg config.Config) ([]bridge.LedgerEntry, error) {
 	var ledger []bridge.LedgerEntry
 	err := askBridge(ctx, cfg, "/commands", &ledger)
 	if !errors.Is(err, errNoBridge) {

@@ -21,6 +21,7 @@ import (
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
+	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/volvo"
 )
 
@@ -32,7 +33,7 @@ const (
 
 // serveControl answers on the control socket. Without it the bridge runs too, so
 // a failure is only told.
-func serveControl(cfg Config, handler http.Handler, log zerolog.Logger) func() {
+func serveControl(cfg config.Config, handler http.Handler, log zerolog.Logger) func() {
 	path := filepath.Join(cfg.Store, controlSocket)
 	_ = os.Remove(path) // of a process that was killed: we hold the lock
 	l, err := net.Listen("unix", path)
@@ -58,7 +59,7 @@ func serveControl(cfg Config, handler http.Handler, log zerolog.Logger) func() {
 
 // controlHandler answers the other commands of the program. Only who can read the
 // store gets here.
-func controlHandler(cfg Config, st *store.Store, b *bridge.Bridge, logins localLogins, redact *redactor) http.Handler {
+func controlHandler(cfg config.Config, st *store.Store, b *bridge.Bridge, logins localLogins, redact *redactor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, bridge.Ledger(st.Commands(), names(cfg)), nil)
@@ -118,9 +119,9 @@ func answer(w http.ResponseWriter, value any, err error) {
 }
 
 // names are the configured names of cars by VIN.
-func names(cfg Config) map[string]string {
+func names(cfg config.Config) map[string]string {
 	all := map[string]string{}
-	for _, a := range cfg.accountList() {
+	for _, a := range cfg.AccountList() {
 		for _, v := range a.Vehicles {
 			all[strings.ToUpper(v.VIN)] = v.Name
 		}
@@ -152,12 +153,12 @@ func spent(err error) bool {
 var errNoBridge = errors.New("no bridge is running")
 
 // askBridge asks a running bridge for JSON.
-func askBridge(ctx context.Context, cfg Config, path string, into any) error {
+func askBridge(ctx context.Context, cfg config.Config, path string, into any) error {
 	return callBridge(ctx, cfg, http.MethodGet, path, nil, into)
 }
 
 // callBridge makes a request to a running bridge; a form is posted.
-func callBridge(ctx context.Context, cfg Config, method, path string, form url.Values, into any) error {
+func callBridge(ctx context.Context, cfg config.Config, method, path string, form url.Values, into any) error {
 	socket := filepath.Join(cfg.Store, controlSocket)
 	client := http.Client{Timeout: controlTimeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -15,6 +15,7 @@ import (
 	"volvobridge/bridge/dashboard"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newDashboard() *cobra.Command {
@@ -27,7 +28,7 @@ New dashboard from scratch; open it, Edit, the three dots, Raw configuration edi
 paste.`,
 		Example: "  volvobridge dashboard -c config.yaml\n  volvobridge dashboard xc40 --lang de",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -52,7 +53,7 @@ paste.`,
 }
 
 // carViews asks the running bridge; only when none runs it opens the store.
-func carViews(ctx context.Context, cfg Config, args []string) ([]dashboard.View, error) {
+func carViews(ctx context.Context, cfg config.Config, args []string) ([]dashboard.View, error) {
 	var views []dashboard.View
 	err := askBridge(ctx, cfg, "/cars", &views)
 	if errors.Is(err, errNoBridge) {

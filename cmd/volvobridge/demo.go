@@ -18,6 +18,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/broker"
+	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
@@ -107,15 +108,15 @@ func listenNear(first, last int) (net.Listener, error) {
 }
 
 // demoConfig is the configuration of the demo: everything allowed, and read fast.
-func demoConfig(cloud *simulator.Cloud, api, broker, dir string) Config {
-	cfg := defaults()
+func demoConfig(cloud *simulator.Cloud, api, broker, dir string) config.Config {
+	cfg := config.Defaults()
 	cfg.Volvo.APIURL, cfg.Volvo.APIKey = "http://"+api, cloud.Key()
-	cfg.Volvo.AccessToken = AccessToken{}
+	cfg.Volvo.AccessToken = config.AccessToken{}
 	for _, a := range volvo.APIs() {
 		cfg.Volvo.AccessToken[a] = cloud.AccessToken()
 	}
 	for i, name := range []string{"EX30", "XC60", "XC90"} {
-		cfg.Volvo.Vehicles = append(cfg.Volvo.Vehicles, VehicleConfig{VIN: cloud.VINs()[i], Name: name})
+		cfg.Volvo.Vehicles = append(cfg.Volvo.Vehicles, config.Vehicle{VIN: cloud.VINs()[i], Name: name})
 	}
 	cfg.MQTT.URL = "mqtt://" + broker
 	cfg.Polling.DailyQuota, cfg.Polling.Reserve, cfg.Polling.PerMinute = 1e9, 0, 1e6
@@ -135,7 +136,7 @@ func demoConfig(cloud *simulator.Cloud, api, broker, dir string) Config {
 	return cfg
 }
 
-func demoHelp(cfg Config, broker string) string {
+func demoHelp(cfg config.Config, broker string) string {
 	host, port, _ := net.SplitHostPort(broker) // a listener's own address
 	var b strings.Builder
 	fmt.Fprintf(&b, "Three simulated Volvos, thirty times faster than life. Stop with Ctrl-C.\n\n")

@@ -18,6 +18,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 const (
@@ -36,7 +37,7 @@ It uses one call for each resource of each car. Beside a running bridge it asks 
 one. The bundle holds no secret, VIN, name or position: it can go into a public issue.`,
 		Example: "  volvobridge doctor -c config.yaml\n  volvobridge doctor --json\n  volvobridge doctor --bundle report.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -72,14 +73,14 @@ func count(n int, what string) string {
 
 // examiner goes through everything and keeps what it found.
 type examiner struct {
-	cfg      Config
+	cfg      config.Config
 	file     string
 	redact   *redactor
 	findings []doctor.Finding
 	marker   []byte // of the bridge that owns the base topic
 }
 
-func newExaminer(cfg Config, file string) *examiner {
+func newExaminer(cfg config.Config, file string) *examiner {
 	d := &examiner{cfg: cfg, file: file, redact: newRedactor(io.Discard)}
 	tellSecrets(cfg, d.redact)
 	return d
@@ -153,7 +154,7 @@ func (d *examiner) bridge(ctx context.Context) {
 }
 
 // storeFinding tries to write.
-func storeFinding(st *store.Store, cfg Config) doctor.Finding {
+func storeFinding(st *store.Store, cfg config.Config) doctor.Finding {
 	f := doctor.Finding{Area: "store", What: cfg.Store, Result: doctor.ResultOK, Found: "ours alone, and writable"}
 	if err := st.Put("doctor", []byte("ok\n")); err != nil {
 		f.Result, f.Found, f.Advice = doctor.ResultProblem, "can't be written: "+err.Error(), "Free some space on that disk, or mount it writable; a login that can't be kept is lost at a restart."

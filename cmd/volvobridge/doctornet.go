@@ -13,6 +13,7 @@ import (
 
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/mqtt"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 const (
@@ -23,9 +24,9 @@ const (
 // network looks at the way to every address: DNS, TLS, and the clock that answers.
 func (d *examiner) network(ctx context.Context) {
 	seen := map[string]bool{}
-	for _, a := range d.cfg.accountList() {
+	for _, a := range d.cfg.AccountList() {
 		addresses := []string{a.APIURL}
-		if a.oauth() {
+		if a.OAuth() {
 			addresses = append(addresses, a.TokenURL)
 		}
 		for _, address := range addresses {
@@ -101,10 +102,10 @@ func explainNetwork(err error) (found, advice string) {
 // broker tries to connect, subscribe and publish as the bridge does.
 func (d *examiner) broker(ctx context.Context) {
 	m := d.cfg.MQTT
-	if m.URL == embedded {
+	if m.URL == config.Embedded {
 		m.URL = "mqtt://" + m.Listen
 		if c, err := net.DialTimeout("tcp", m.Listen, time.Second); err != nil {
-			d.add(doctor.Finding{Area: "broker", What: embedded, Result: doctor.ResultSkipped, Found: "it runs with the bridge, which does not run"})
+			d.add(doctor.Finding{Area: "broker", What: config.Embedded, Result: doctor.ResultSkipped, Found: "it runs with the bridge, which does not run"})
 			return
 		} else {
 			c.Close()
@@ -137,7 +138,7 @@ func (d *examiner) broker(ctx context.Context) {
 	d.add(f)
 	if open {
 		remedy := "Set passwords in the broker (allow_anonymous false), and give that right to Home Assistant's user only; docs/security.md has rules for Mosquitto."
-		if d.cfg.MQTT.URL == embedded {
+		if d.cfg.MQTT.URL == config.Embedded {
 			remedy = "Set mqtt.username and mqtt.password."
 		}
 		d.add(doctor.Finding{Area: "broker", What: "commands", Result: doctor.ResultWarning, Found: "anybody who reaches the broker can publish on " + m.Topic + "/+/+/set, and so move the cars",

@@ -7,15 +7,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/cmd/volvobridge/internal/broker"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
-
-// embedded is the value of mqtt.url for a broker of our own.
-const embedded = "embedded"
 
 // embed starts the embedded broker if the configuration asks for it, and points the
 // bridge at it; nil: it does not.
-func embed(m *MQTTConfig, log zerolog.Logger) (*broker.Broker, error) {
-	if m.URL != embedded {
+func embed(m *config.MQTT, log zerolog.Logger) (*broker.Broker, error) {
+	if m.URL != config.Embedded {
 		return nil, nil
 	}
 	l, err := net.Listen("tcp", m.Listen)

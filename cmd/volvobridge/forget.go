@@ -12,6 +12,7 @@ import (
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newForget() *cobra.Command {
@@ -23,7 +24,7 @@ of it, but for the ledger of commands. CAR is its level in topics, its name or i
 configuration or in the account comes back; take it out first.`,
 		Example: "  volvobridge forget -c config.yaml xc40",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -44,13 +45,13 @@ configuration or in the account comes back; take it out first.`,
 }
 
 // forget asks the running bridge; only when none runs it opens the store.
-func forget(ctx context.Context, cfg Config, car string) (bridge.Forgotten, error) {
+func forget(ctx context.Context, cfg config.Config, car string) (bridge.Forgotten, error) {
 	var forgotten bridge.Forgotten
 	err := callBridge(ctx, cfg, http.MethodPost, "/forget", url.Values{"car": {car}}, &forgotten)
 	if !errors.Is(err, errNoBridge) {
 		return forgotten, err
 	}
-	if cfg.MQTT.URL == embedded {
+	if cfg.MQTT.URL == config.Embedded {
 		return forgotten, errors.New("the embedded broker runs with the bridge; start volvobridge run first")
 	}
 	tlsCfg, err := tlsConfig(cfg.MQTT)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"time"
+	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +19,7 @@ func newHealthcheck() *cobra.Command {
 		Use: "healthcheck", Short: "Ask a running bridge whether it is healthy", Args: cobra.NoArgs,
 		Example: "  volvobridge healthcheck -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return &exitError{exitFailure, err}
 			}

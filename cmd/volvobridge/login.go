@@ -22,6 +22,7 @@ import (
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 const (
@@ -39,7 +40,7 @@ volvo.redirect_url: if that is this machine, all is done; else paste the address
 that the browser ends on. A running bridge goes on with the new login at once.`,
 		Example: "  volvobridge login -c config.yaml\n  volvobridge login --account account2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -64,7 +65,7 @@ type prompt struct {
 }
 
 // logIn logs an account in, through the running bridge if there is one.
-func logIn(ctx context.Context, cfg Config, account string, p prompt) error {
+func logIn(ctx context.Context, cfg config.Config, account string, p prompt) error {
 	ctx, cancel := context.WithTimeout(ctx, loginPatience)
 	defer cancel()
 	var l logins = remoteLogins{cfg}
@@ -250,7 +251,7 @@ func openBrowser(address string) {
 // bridge it is its own web server that answers.
 func (s *session) listen(ctx context.Context, redirect string) (stop func(), listening bool) {
 	u, err := url.Parse(redirect)
-	if err != nil || u.Scheme != "http" || !loopback(u.Hostname()) || u.Port() == "" {
+	if err != nil || u.Scheme != "http" || !config.Loopback(u.Hostname()) || u.Port() == "" {
 		return func() {}, false
 	}
 	hosts := []string{u.Hostname()}
@@ -262,7 +263,7 @@ func (s *session) listen(ctx context.Context, redirect string) (stop func(), lis
 		if err != nil {
 			host = r.Host
 		}
-		if !loopback(strings.Trim(host, "[]")) {
+		if !config.Loopback(strings.Trim(host, "[]")) {
 			http.Error(w, "this page answers to this machine only", http.StatusMisdirectedRequest)
 			return
 		}
@@ -352,7 +353,7 @@ func (s *session) loggedIn(ctx context.Context) time.Time {
 }
 
 // remoteLogins are those of the running bridge.
-type remoteLogins struct{ cfg Config }
+type remoteLogins struct{ cfg config.Config }
 
 func (r remoteLogins) accounts(ctx context.Context) (states []loginState, err error) {
 	err = askBridge(ctx, r.cfg, "/login", &states)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"volvobridge/bridge/dashboard"
 	"volvobridge/bridge/entity"
+	"volvobridge/cmd/volvobridge/internal/config"
 
 	"gopkg.in/yaml.v3"
 )
@@ -115,7 +116,7 @@ func TestComposeFile(t *testing.T) {
 	for name, value := range bridge.Environment {
 		environ = append(environ, name+"="+strings.NewReplacer(":?put it into .env}", "}").Replace(value))
 	}
-	if _, err := parseConfig(nil, environ); err != nil {
+	if _, err := config.Parse(nil, environ); err != nil {
 		t.Errorf("its environment is no configuration: %v", err)
 	}
 	security, err := os.ReadFile("../../docs/security.md")

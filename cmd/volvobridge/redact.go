@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"volvobridge/bridge/doctor"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 // redactor is the last thing before the log's bytes leave the program: it masks
@@ -22,8 +23,6 @@ type redactor struct {
 	words   map[string]struct{} // VINs, in lower case
 	tokens  [][]byte            // the last ones
 }
-
-const minSecret = 4 // shorter texts would mask half the log
 
 var (
 	mask = []byte("***")
@@ -41,7 +40,7 @@ func newRedactor(out io.Writer) *redactor { return &redactor{out: out} }
 
 // secret adds a text that must never be seen, in either letter case.
 func (r *redactor) secret(s string) {
-	if len(s) < minSecret {
+	if len(s) < config.MinSecret {
 		return
 	}
 	r.mu.Lock()
@@ -72,7 +71,7 @@ const mostTokens = 100
 
 // token adds a text that is soon replaced by another: only the last ones are kept.
 func (r *redactor) token(s string) {
-	if len(s) < minSecret {
+	if len(s) < config.MinSecret {
 		return
 	}
 	r.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
 )
@@ -76,6 +77,6 @@ func needsOne(cmd *cobra.Command, _ []string) error {
 
 // configFlag adds -c to a command.
 func configFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", defaultConfig, "the configuration `file`")
+	cmd.Flags().StringVarP(file, "config", "c", config.DefaultFile, "the configuration `file`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // for the shell's completion only
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newRun() *cobra.Command {
@@ -32,7 +32,7 @@ func newRun() *cobra.Command {
 		Long:    "Runs the bridge until it gets SIGTERM or SIGINT.",
 		Example: "  volvobridge run -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func newRun() *cobra.Command {
 }
 
 // runBridge builds everything of the configuration and runs it.
-func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
+func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	redact := newRedactor(stderr)
 	log := newLog(cfg.Log, redact)
 	tellSecrets(cfg, redact)
@@ -56,7 +56,7 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}
-	for _, w := range cfg.warnings {
+	for _, w := range cfg.Warnings {
 		log.Warn().Msg(w)
 	}
 	for _, note := range st.Mended() {
@@ -106,7 +106,7 @@ func runBridge(ctx context.Context, cfg Config, stderr io.Writer) error {
 	return nil
 }
 
-func newLog(cfg LogConfig, out io.Writer) zerolog.Logger {
+func newLog(cfg config.Log, out io.Writer) zerolog.Logger {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zerolog.InfoLevel // checked with the configuration
@@ -123,10 +123,10 @@ func terminal() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func tellSecrets(cfg Config, redact *redactor) {
-	for _, a := range cfg.accountList() {
+func tellSecrets(cfg config.Config, redact *redactor) {
+	for _, a := range cfg.AccountList() {
 		redact.secret(a.ClientSecret)
-		for _, key := range a.keys() {
+		for _, key := range a.Keys() {
 			redact.secret(key)
 		}
 		for _, token := range a.AccessToken {
@@ -141,7 +141,7 @@ func tellSecrets(cfg Config, redact *redactor) {
 	}
 }
 
-func bridgeOptions(cfg Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
+func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
 		Accounts: accounts(cfg, st, chains),
@@ -163,54 +163,16 @@ func hostName() string {
 }
 
 // tlsConfig reads the broker's CA and our certificate.
-func tlsConfig(m MQTTConfig) (*tls.Config, error) {
+func tlsConfig(m config.MQTT) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	var err error
-	if cfg.RootCAs, err = rootCAs(m.CAFile); err != nil {
+	if cfg.RootCAs, err = config.RootCAs(m.CAFile); err != nil {
 		return nil, fmt.Errorf("mqtt.ca_file: %w", err)
 	}
-	if cfg.Certificates, err = certificates(m.CertFile, m.KeyFile); err != nil {
+	if cfg.Certificates, err = config.Certificates(m.CertFile, m.KeyFile); err != nil {
 		return nil, fmt.Errorf("mqtt.cert_file: %w", err)
 	}
 	return cfg, nil
-}
-
-// rootCAs reads a file of certificates; without one the system's count.
-func rootCAs(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("the file can't be read: %w", ofFile(err, file))
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
-	}
-	return pool, nil
-}
-
-// ofFile is an error of reading files, without their names if a key was put in place
-// of one.
-func ofFile(err error, names ...string) error {
-	for _, name := range names {
-		if strings.Contains(name, "-----") || strings.Contains(name, "\n") {
-			return fmt.Errorf("it must name a file: %w", reason(err))
-		}
-	}
-	return err
-}
-
-func certificates(certFile, keyFile string) ([]tls.Certificate, error) {
-	if certFile == "" {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, ofFile(err, certFile, keyFile)
-	}
-	return []tls.Certificate{cert}, nil
 }
 
 // serverLog has net/http's own lines go through our log, which masks and counts.
@@ -227,7 +189,7 @@ func (w lineWriter) Write(line []byte) (int, error) {
 }
 
 // serve starts the web server, if there is to be one, and returns its stop.
-func serve(cfg Config, b *bridge.Bridge, healthy func() error, logins localLogins, log zerolog.Logger) (func(), error) {
+func serve(cfg config.Config, b *bridge.Bridge, healthy func() error, logins localLogins, log zerolog.Logger) (func(), error) {
 	if cfg.HTTP.Listen == "" {
 		return func() {}, nil
 	}
@@ -239,7 +201,7 @@ func serve(cfg Config, b *bridge.Bridge, healthy func() error, logins localLogin
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
 	server := web.Server(web.New(web.Options{Healthy: healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
-		Login: logins, RedirectURL: cfg.accountList()[0].RedirectURL, Warn: func(what, from string, times int) {
+		Login: logins, RedirectURL: cfg.AccountList()[0].RedirectURL, Warn: func(what, from string, times int) {
 			log.Warn().Str("from", from).Int("times", times).Str("hint", "if that was not you, somebody tries passwords: let fewer reach http.listen").Msg(what)
 		}}))
 	server.ErrorLog = serverLog(log)

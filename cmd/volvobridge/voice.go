@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"volvobridge/bridge/dashboard"
+	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -19,7 +20,7 @@ blueprint first; then Settings, Automations, Create automation, the three dots, 
 YAML; paste.`,
 		Example: "  volvobridge voice -c config.yaml xc40\n  volvobridge voice xc40 --word tango",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}

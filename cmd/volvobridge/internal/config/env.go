@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func (s *source) environment(cfg *Config, environ []string) {
 		}
 	}
 	var known []string
-	leaves(reflect.ValueOf(cfg).Elem(), "", func(key string, v reflect.Value) {
+	Leaves(reflect.ValueOf(cfg).Elem(), "", func(key string, v reflect.Value) {
 		name := envName(key)
 		known = append(known, name)
 		value, set := variables[name]
@@ -106,15 +106,15 @@ func (s *source) variable(name, value string, v reflect.Value, key string) {
 	s.node(n, v, key)
 }
 
-// leaves visits every key that has a value of its own.
-func leaves(v reflect.Value, key string, visit func(string, reflect.Value)) {
+// Leaves visits every key that has a value of its own.
+func Leaves(v reflect.Value, key string, visit func(string, reflect.Value)) {
 	if v.Kind() != reflect.Struct {
 		visit(key, v)
 		return
 	}
 	names, index := fields(v.Type())
 	for _, name := range names {
-		leaves(v.Field(index[name]), join(key, name), visit)
+		Leaves(v.Field(index[name]), join(key, name), visit)
 	}
 }
 

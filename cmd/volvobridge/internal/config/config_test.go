@@ -1,8 +1,6 @@
-package main
+package config
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,13 +15,13 @@ import (
 const minimal = "volvo: {api_key: k, access_token: t}\n"
 
 func TestExampleIsTheDefaults(t *testing.T) {
-	data, err := os.ReadFile("../../config.example.yaml")
+	data, err := os.ReadFile("../../../../config.example.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// What is needed is empty in the example, and all that is wrong with it.
-	cfg, err := parseConfig(data, nil)
-	want := defaults()
+	cfg, err := Parse(data, nil)
+	want := Defaults()
 	cfg.Volvo.AccessToken = nil
 	if cfg.Polling.Intervals != nil && len(cfg.Polling.Intervals) == 0 {
 		cfg.Polling.Intervals = nil
@@ -45,7 +43,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 2 {
 		t.Errorf("%d problems, want the two keys that are needed:\n%v", n, err)
 	}
-	leaves(reflect.ValueOf(&cfg).Elem(), "", func(key string, _ reflect.Value) {
+	Leaves(reflect.ValueOf(&cfg).Elem(), "", func(key string, _ reflect.Value) {
 		name := key[strings.LastIndexByte(key, '.')+1:]
 		if !strings.Contains(string(data), "\n  "+name+":") && !strings.Contains(string(data), "\n"+name+":") {
 			t.Errorf("the example does not mention %s", key)
@@ -95,7 +93,7 @@ func TestProblemsWithLines(t *testing.T) {
 		{"list for section", minimal + "mqtt: [a]\n", "must be keys with values"},
 		{"token map", "volvo:\n  api_key: k\n  access_token: {conected_vehicle: t}\n", `did you mean "connected_vehicle"?`},
 	} {
-		_, err := parseConfig([]byte(c.yaml), nil)
+		_, err := Parse([]byte(c.yaml), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
 		}
@@ -105,11 +103,11 @@ func TestProblemsWithLines(t *testing.T) {
 		"volvo: {api_key: k, access_token: t, vehicles: [YV1AA000000000001]}\n":                      1,
 		"volvo: {api_key: k, access_token: t, vehicles: [{vin: YV1AA000000000001, name: Вольво}]}\n": 0,
 	} {
-		if _, err := parseConfig([]byte(yaml), nil); (err != nil || want > 0) && len(strings.Split(fmt.Sprint(err), "\n")) != want {
+		if _, err := Parse([]byte(yaml), nil); (err != nil || want > 0) && len(strings.Split(fmt.Sprint(err), "\n")) != want {
 			t.Errorf("%s: want %d problems:\n%v", yaml, want, err)
 		}
 	}
-	_, err := parseConfig([]byte("mqtt: {url: x, topic: '#'}\nstor: y\nlog: {level: loud}\n"), nil)
+	_, err := Parse([]byte("mqtt: {url: x, topic: '#'}\nstor: y\nlog: {level: loud}\n"), nil)
 	if n := len(strings.Split(fmt.Sprint(err), "\n")); n != 6 {
 		t.Errorf("%d problems at once, want 6:\n%v", n, err)
 	}
@@ -120,7 +118,7 @@ func TestEnvironment(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("from file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := parseConfig([]byte(minimal+"mqtt: {topic: a}\n"), []string{
+	cfg, err := Parse([]byte(minimal+"mqtt: {topic: a}\n"), []string{
 		"VOLVOBRIDGE_MQTT_TOPIC=b", "VOLVOBRIDGE_MQTT_PASSWORD_FILE=" + secret, "VOLVOBRIDGE_MQTT_USERNAME=u",
 		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock, unlock]", "VOLVOBRIDGE_POLLING_INTERVALS={doors: 2m}", "VOLVOBRIDGE_COMMANDS_PIN=0123",
 		"VOLVOBRIDGE_VOLVO_VEHICLES=[{vin: YV1AA000000000001, name: X}]", "VOLVOBRIDGE_POLLING_RESERVE=7", "VOLVOBRIDGE_VOLVO_ACCESS_TOKEN={connected_vehicle: c, energy: e}", "HOME=/",
@@ -140,18 +138,18 @@ func TestEnvironment(t *testing.T) {
 		"VOLVOBRIDGE_POLLING_RESERVE=x":     "VOLVOBRIDGE_POLLING_RESERVE: polling.reserve",
 		"VOLVOBRIDGE_COMMANDS_ALLOW=[lock":  "must be YAML text",
 	} {
-		if _, err := parseConfig([]byte(minimal), []string{variable}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse([]byte(minimal), []string{variable}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", variable, err)
 		}
 	}
-	_, err = parseConfig([]byte(minimal), []string{"VOLVOBRIDGE_STORE=a", "VOLVOBRIDGE_STORE_FILE=" + secret})
+	_, err = Parse([]byte(minimal), []string{"VOLVOBRIDGE_STORE=a", "VOLVOBRIDGE_STORE_FILE=" + secret})
 	if err == nil || !strings.Contains(err.Error(), "set twice") {
 		t.Errorf("set twice: %v", err)
 	}
 }
 
 func FuzzConfig(f *testing.F) {
-	example, err := os.ReadFile("../../config.example.yaml")
+	example, err := os.ReadFile("../../../../config.example.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -159,61 +157,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := parseConfig(data, nil); err != nil && err.Error() == "" {
+		if _, err := Parse(data, nil); err != nil && err.Error() == "" {
 			t.Fatal("a problem without a text")
 		}
 	})
-}
-
-// try runs the program and returns its exit code and output.
-func try(t *testing.T, args ...string) (int, string) {
-	t.Helper()
-	var out bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	return run(ctx, args, &out, &out), out.String()
-}
-
-func TestExitCodes(t *testing.T) {
-	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
-	if err := os.WriteFile(good, []byte(minimal+"http: {listen: ''}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(bad, []byte("nonsense: 1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		args string
-		code int
-		want string
-	}{
-		{"config check -c " + good, 0, "ok"}, {"config check -c " + bad, 2, "line 1: unknown key"}, {"run -c " + bad, 2, "line 1"},
-		{"run -c " + dir + "/none.yaml", 2, "config.example.yaml"}, {"healthcheck -c " + good, 0, "off"}, {"healthcheck -c " + bad, 1, ""},
-		{"version", 0, "volvobridge "}, {"nonsense", 2, "unknown command"}, {"run --nonsense", 2, "unknown flag"}, {"run --help", 0, "Examples:"},
-		{"completion bash", 0, "bash completion"},
-	} {
-		code, out := try(t, strings.Fields(c.args)...)
-		if code != c.code || !strings.Contains(out, c.want) {
-			t.Errorf("%s: exit %d\n%s", c.args, code, out)
-		}
-	}
-}
-
-func TestRedaction(t *testing.T) {
-	var out bytes.Buffer
-	r := newRedactor(&out)
-	for _, s := range []string{"s3cret-key", "s3cret-key-longer", "abc"} {
-		r.secret(s)
-	}
-	r.vin("yv1ab000000000001")
-	r.vin("YV1XZ12345") // as short as in Volvo's reference
-	line := `{"a":"s3cret-key-longer s3cret-key S3CRET-KEY abc","vin":"YV1AB000000000001","other":"YV4XX99999999999Z","t":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.abc","k":"0123456789abcdef0123456789abcdef","short":"/vehicles/yv1xz12345/doors","p":"57.72537482589284","q":"57.7253","at":"57.72, 11.85","n":1.25,"word":"communicationword"}`
-	if n, err := r.Write([]byte(line)); n != len(line) || err != nil {
-		t.Errorf("%d %v", n, err)
-	}
-	const want = `{"a":"*** *** *** abc","vin":"***","other":"***","t":"***","k":"***","short":"/vehicles/***/doors","p":"***","q":"***","at":"***","n":1.25,"word":"communicationword"}`
-	if out.String() != want {
-		t.Errorf("%s", out.String())
-	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -14,35 +14,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/spf13/cobra"
-
 	"volvobridge/bridge/entity"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
 )
-
-func newConfig() *cobra.Command {
-	parent := &cobra.Command{Use: "config", Short: "Look at a configuration", Args: cobra.NoArgs, RunE: needsOne}
-	var file string
-	check := &cobra.Command{
-		Use: "check", Short: "List every problem of a configuration at once", Args: cobra.NoArgs,
-		Example: "  volvobridge config check -c config.yaml",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
-			if err != nil {
-				return err
-			}
-			for _, w := range cfg.warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), file+": ok")
-			return nil
-		},
-	}
-	configFlag(check, &file)
-	parent.AddCommand(check)
-	return parent
-}
 
 // check looks at what the values mean.
 func (s *source) check(cfg *Config) {
@@ -140,7 +115,7 @@ func (s *source) checkAccounts(cfg *Config) {
 			break
 		}
 	}
-	files := accountFiles(*cfg)
+	files := Files(*cfg)
 	for i, file := range files {
 		if slices.Contains(files[:i], file) {
 			s.wrong(fmt.Sprintf("accounts[%d]", i), "can't be told from another account of the same application; list the vehicles of each")
@@ -154,23 +129,23 @@ func (s *source) checkAccounts(cfg *Config) {
 	}
 }
 
-func (s *source) checkVolvo(key string, v *VolvoConfig) {
+func (s *source) checkVolvo(key string, v *Volvo) {
 	const portal = "on developer.volvocars.com"
 	switch {
 	case v.APIKey != "" && len(v.APIKeys) > 0:
 		s.wrong(key+".api_keys", "is set together with api_key; keep one of the two")
-	case len(v.keys()) == 0:
+	case len(v.Keys()) == 0:
 		s.wrong(key+".api_key", "is missing; it is the VCC API key of your application "+portal)
-	case slices.Contains(v.keys(), ""):
+	case slices.Contains(v.Keys(), ""):
 		s.wrong(key+".api_keys", "holds an empty key; remove it")
 	}
 	s.checkPlaceholder(key+".client_id", v.ClientID)
 	s.checkPlaceholder(key+".client_secret", v.ClientSecret)
 	s.checkPlaceholder(key+".api_key", v.APIKey)
-	if !v.oauth() && v.AccessToken[volvo.ConnectedVehicle] == "" {
+	if !v.OAuth() && v.AccessToken[volvo.ConnectedVehicle] == "" {
 		s.wrong(key+".access_token", "lacks connected_vehicle, without which no car is found; add the test token of the Connected Vehicle API")
 	}
-	if v.oauth() && !s.unread(key+".access_token") {
+	if v.OAuth() && !s.unread(key+".access_token") {
 		switch {
 		case v.ClientID == "" && v.ClientSecret == "":
 			s.wrong(key+".client_id", "is missing; client_id and client_secret are those of your published application %s; for a trial, set access_token to a test token instead", portal)
@@ -219,7 +194,7 @@ func validPort(port string) bool {
 // vehicleNames are the VINs and topics that are taken.
 type vehicleNames struct{ vins, slugs map[string]bool }
 
-func (s *source) checkVehicles(account string, vehicles []VehicleConfig, seen vehicleNames) {
+func (s *source) checkVehicles(account string, vehicles []Vehicle, seen vehicleNames) {
 	vins, slugs := seen.vins, seen.slugs
 	for i, v := range vehicles {
 		key := fmt.Sprintf("%s.vehicles[%d]", account, i)
@@ -247,8 +222,8 @@ var (
 	pinPattern      = regexp.MustCompile(`^\d{4,8}$`)
 )
 
-func (s *source) checkMQTT(m *MQTTConfig) {
-	if m.URL == embedded {
+func (s *source) checkMQTT(m *MQTT) {
+	if m.URL == Embedded {
 		s.checkEmbedded(m)
 	} else {
 		s.address("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
@@ -257,12 +232,12 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 		s.wrong("mqtt.client_id", "%q is not valid; use letters, digits, _ and -", m.ClientID)
 	}
 	s.topic("mqtt.topic", m.Topic)
-	if _, err := rootCAs(m.CAFile); err != nil {
+	if _, err := RootCAs(m.CAFile); err != nil {
 		s.wrong("mqtt.ca_file", "%v", err)
 	}
 	if (m.CertFile == "") != (m.KeyFile == "") {
 		s.wrong("mqtt.cert_file", "belongs together with mqtt.key_file; set both or none")
-	} else if _, err := certificates(m.CertFile, m.KeyFile); err != nil {
+	} else if _, err := Certificates(m.CertFile, m.KeyFile); err != nil {
 		s.wrong("mqtt.cert_file", "can't be used with key_file: %v", err)
 	}
 	if m.Password != "" && m.Username == "" {
@@ -270,18 +245,18 @@ func (s *source) checkMQTT(m *MQTTConfig) {
 	}
 }
 
-func (s *source) checkEmbedded(m *MQTTConfig) {
+func (s *source) checkEmbedded(m *MQTT) {
 	host, port, err := net.SplitHostPort(m.Listen)
 	switch {
 	case err != nil || !validPort(port) && port != "0":
 		s.wrong("mqtt.listen", "%q is not an address; write host:port, such as 127.0.0.1:1883 or [::1]:1883", m.Listen)
-	case !loopback(host) && (m.Username == "" || m.Password == ""):
+	case !Loopback(host) && (m.Username == "" || m.Password == ""):
 		s.wrong("mqtt.listen", "needs mqtt.username and mqtt.password to listen on %q, where others can reach it", m.Listen)
 	}
 }
 
-// loopback tells whether only this machine reaches a host.
-func loopback(host string) bool {
+// Loopback tells whether only this machine reaches a host.
+func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
@@ -307,7 +282,7 @@ func (s *source) checkHomeAssistant(cfg *Config) {
 	}
 }
 
-func (s *source) checkPolling(p *PollingConfig) {
+func (s *source) checkPolling(p *Polling) {
 	s.oneOf("polling.profile", p.Profile, "fixed")
 	if p.DailyQuota < 1 {
 		s.wrong("polling.daily_quota", "must be at least 1; Volvo gives 10000")
@@ -335,7 +310,7 @@ func (s *source) checkPolling(p *PollingConfig) {
 	}
 }
 
-func (s *source) checkCommands(c *CommandsConfig) {
+func (s *source) checkCommands(c *Commands) {
 	var names []string
 	for _, command := range volvo.AllCommands() {
 		names = append(names, string(command))
@@ -360,7 +335,7 @@ func (s *source) checkCommands(c *CommandsConfig) {
 	}
 }
 
-func (s *source) checkHTTP(h *HTTPConfig) {
+func (s *source) checkHTTP(h *HTTP) {
 	if h.Listen == "" {
 		return
 	}
@@ -374,7 +349,7 @@ func (s *source) checkHTTP(h *HTTPConfig) {
 			s.wrong(fmt.Sprintf("http.hosts[%d]", i), "must be a name alone, such as pi.local, without scheme and port")
 		}
 	}
-	if h.Password == "" && !loopback(host) {
+	if h.Password == "" && !Loopback(host) {
 		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	envPrefix     = "VOLVOBRIDGE_"
-	defaultConfig = "config.yaml"
+	envPrefix   = "VOLVOBRIDGE_"
+	DefaultFile = "config.yaml"
 )
 
 // problems is everything that is wrong with a configuration.
@@ -36,10 +36,10 @@ type source struct {
 	problems     problems
 }
 
-// loadConfig reads a file and the environment. The error holds every problem.
-func loadConfig(file string) (Config, error) {
+// Load reads a file and the environment. The error holds every problem.
+func Load(file string) (Config, error) {
 	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) && file == defaultConfig && slices.ContainsFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envPrefix) }) {
+	if errors.Is(err, fs.ErrNotExist) && file == DefaultFile && slices.ContainsFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envPrefix) }) {
 		err = nil // a container is configured by its environment alone
 	}
 	if err != nil {
@@ -47,14 +47,14 @@ func loadConfig(file string) (Config, error) {
 		if errors.Is(err, fs.ErrPermission) {
 			hint = "run this as its owner, or let this user read it"
 		}
-		return Config{}, &exitError{exitConfig, fmt.Errorf("%s can't be read: %w; %s", file, err, hint)}
+		return Config{}, fmt.Errorf("%s can't be read: %w; %s", file, err, hint)
 	}
-	cfg, err := parseConfigOf(filepath.Dir(file), data, os.Environ())
+	cfg, err := parseOf(filepath.Dir(file), data, os.Environ())
 	if err != nil {
-		return Config{}, &exitError{exitConfig, fmt.Errorf("%s:\n%w", file, err)}
+		return Config{}, fmt.Errorf("%s:\n%w", file, err)
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) {
-		cfg.warnings = append(cfg.warnings, fmt.Sprintf("%s holds secrets, and others can read it (mode %04o); run: chmod go= %s", file, info.Mode().Perm(), file))
+		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("%s holds secrets, and others can read it (mode %04o); run: chmod go= %s", file, info.Mode().Perm(), file))
 	}
 	return cfg, nil
 }
@@ -73,7 +73,7 @@ func (c *Config) besides(folder string) {
 func holdsSecrets(cfg Config, data []byte) bool {
 	found := false
 	secrets(reflect.ValueOf(&cfg).Elem(), func(s string) {
-		found = found || len(s) >= minSecret && bytes.Contains(data, []byte(s))
+		found = found || len(s) >= MinSecret && bytes.Contains(data, []byte(s))
 	})
 	return found
 }
@@ -100,15 +100,15 @@ func secrets(v reflect.Value, visit func(string)) {
 	}
 }
 
-// parseConfig reads YAML and variables over the defaults; names of files are relative
+// Parse reads YAML and variables over the defaults; names of files are relative
 // to the working folder.
-func parseConfig(data []byte, environ []string) (Config, error) {
-	return parseConfigOf("", data, environ)
+func Parse(data []byte, environ []string) (Config, error) {
+	return parseOf("", data, environ)
 }
 
 // parseConfigOf is parseConfig for a file in a folder.
-func parseConfigOf(folder string, data []byte, environ []string) (Config, error) {
-	cfg := defaults()
+func parseOf(folder string, data []byte, environ []string) (Config, error) {
+	cfg := Defaults()
 	s := &source{where: map[string]string{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root yaml.Node
@@ -123,7 +123,7 @@ func parseConfigOf(folder string, data []byte, environ []string) (Config, error)
 		}
 	}
 	s.environment(&cfg, environ)
-	cfg.warnings = s.warnings
+	cfg.Warnings = s.warnings
 	cfg.besides(folder)
 	if len(s.problems) == 0 || !s.unreadable() {
 		s.checking = true
@@ -191,7 +191,7 @@ func (s *source) unread(key string) bool {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
-	accountType  = reflect.TypeFor[VolvoConfig]()
+	accountType  = reflect.TypeFor[Volvo]()
 	tokenType    = reflect.TypeFor[AccessToken]()
 )
 
@@ -266,7 +266,7 @@ func join(key, name string) string {
 func (s *source) mapping(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
 		example := ""
-		if v.Type() == reflect.TypeFor[VehicleConfig]() {
+		if v.Type() == reflect.TypeFor[Vehicle]() {
 			example = ", such as {vin: YV1..., name: XC40}"
 		}
 		s.wrong(key, "must be keys with values%s, not %s", example, kindName(n))

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -33,7 +33,7 @@ func TestWhatCannotWork(t *testing.T) {
 		{"host with a port", minimal + "http: {hosts: ['pi.local:8099']}\n", "http.hosts[0]: must be a name alone"},
 		{"key in place of a file", minimal + "mqtt: {cert_file: '-----BEGIN CERTIFICATE-----', key_file: '-----BEGIN PRIVATE KEY-----'}\n", "it must name a file"},
 	} {
-		_, err := parseConfig([]byte(c.yaml), nil)
+		_, err := Parse([]byte(c.yaml), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "\n") > 0 {
 			t.Errorf("%s: %v\nwant %s", c.name, err, c.want)
 		}
@@ -42,14 +42,14 @@ func TestWhatCannotWork(t *testing.T) {
 		}
 	}
 	for _, good := range []string{"mqtt: {url: 'mqtt://[fd00::1]:1883'}\n", "mqtt:\n  password: \"\" # none\n  username: # none\n", "http: {listen: '[::1]:8099', hosts: [pi.local, 'fd00::2']}\n", "mqtt: {topic: cars/volvo}\n"} {
-		if _, err := parseConfig([]byte(minimal+good), nil); err != nil {
+		if _, err := Parse([]byte(minimal+good), nil); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 }
 
 func TestOddVariables(t *testing.T) {
-	cfg, err := parseConfig([]byte(minimal), []string{
+	cfg, err := Parse([]byte(minimal), []string{
 		"VOLVOBRIDGE_PORT=tcp://10.0.0.1:8099", "VOLVOBRIDGE_SERVICE_HOST=10.0.0.1", "VOLVOBRIDGE_SERVICE_PORT=8099", "VOLVOBRIDGE_SERVICE_PORT_HTTP=8099",
 		"VOLVOBRIDGE_PORT_8099_TCP=tcp://10.0.0.1:8099", "VOLVOBRIDGE_PORT_8099_TCP_PROTO=tcp", "VOLVOBRIDGE_PORT_8099_TCP_PORT=8099", "VOLVOBRIDGE_PORT_8099_TCP_ADDR=10.0.0.1",
 		"VOLVOBRIDGE_MQTT_PORT=tcp://10.0.0.2:1883", "VOLVOBRIDGE_MQTT_SERVICE_HOST=10.0.0.2", // a service volvobridge-mqtt
@@ -62,8 +62,8 @@ func TestOddVariables(t *testing.T) {
 	if cfg.Polling.PerMinute != 90 || len(cfg.Volvo.Vehicles) != 0 || cfg.Commands.MaxAge == 0 {
 		t.Errorf("%+v", cfg)
 	}
-	if len(cfg.warnings) != 1 || !strings.Contains(cfg.warnings[0], "VOLVOBRIDGE_BACKUP_FOLDER") {
-		t.Errorf("%q", cfg.warnings)
+	if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0], "VOLVOBRIDGE_BACKUP_FOLDER") {
+		t.Errorf("%q", cfg.Warnings)
 	}
 	for variable, want := range map[string]string{
 		"VOLVOBRIDGE_VOLVO_API_KEY=k\r":                          "VOLVOBRIDGE_VOLVO_API_KEY: volvo.api_key: ends in a line end",
@@ -75,7 +75,7 @@ func TestOddVariables(t *testing.T) {
 		"VOLVOBRIDGE_POLLING_INTERVALS={doors: 60s, doors: 61s}": "VOLVOBRIDGE_POLLING_INTERVALS: ",
 		"VOLVOBRIDGE_ACCOUNTS=[{api_key: k, clientid: x}]":       "VOLVOBRIDGE_ACCOUNTS: unknown key",
 	} {
-		_, err := parseConfig([]byte("volvo: {access_token: t, api_key: key}\n"), []string{variable})
+		_, err := Parse([]byte("volvo: {access_token: t, api_key: key}\n"), []string{variable})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v\nwant %s", variable, err, want)
 		}
@@ -93,17 +93,17 @@ func TestFilesBesidesTheConfig(t *testing.T) {
 	if err := os.WriteFile(file, []byte("volvo: {api_key: a-secret-key, access_token: t}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := loadConfig(file)
+	cfg, err := Load(file)
 	if err != nil || cfg.Store != filepath.Join(dir, "data") {
 		t.Errorf("%s %v", cfg.Store, err)
 	}
-	if len(cfg.warnings) != 1 || !strings.Contains(cfg.warnings[0], "chmod go= "+file) {
-		t.Errorf("%q", cfg.warnings)
+	if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0], "chmod go= "+file) {
+		t.Errorf("%q", cfg.Warnings)
 	}
 	if err := os.Chmod(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err := loadConfig(file); err != nil || len(cfg.warnings) != 0 {
-		t.Errorf("%q %v", cfg.warnings, err)
+	if cfg, err := Load(file); err != nil || len(cfg.Warnings) != 0 {
+		t.Errorf("%q %v", cfg.Warnings, err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ import (
 func (s *source) list(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.SequenceNode {
 		example := "[a, b]"
-		if v.Type().Elem() == reflect.TypeFor[VehicleConfig]() {
+		if v.Type().Elem() == reflect.TypeFor[Vehicle]() {
 			example = "[{vin: YV1..., name: XC40}]"
 		}
 		s.wrong(key, "must be a list, such as %s, not %s", example, kindName(n))
@@ -25,7 +25,7 @@ func (s *source) list(n *yaml.Node, v reflect.Value, key string) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		if v.Type().Elem() == accountType {
-			v.Index(i).Set(reflect.ValueOf(accountDefaults()))
+			v.Index(i).Set(reflect.ValueOf(AccountDefaults()))
 		}
 		s.node(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
 	}
