@@ -104,11 +104,9 @@ func (c *Command) failed(err error) string {
 // reasonUnsent is why a POST never left.
 func reasonUnsent(fault *volvo.Error) string {
 	switch {
-	case !fault.NotSent:
-		return CloudDown
-	case fault.Kind == volvo.ErrLogin, fault.Kind == volvo.ErrClient:
+	case fault.NotSent && (fault.Kind == volvo.ErrLogin || fault.Kind == volvo.ErrClient):
 		return LoginRequired
-	case fault.Kind == volvo.ErrRateLimited:
+	case fault.NotSent && fault.Kind == volvo.ErrRateLimited:
 		return RateLimited
 	}
 	return CloudDown

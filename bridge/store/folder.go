@@ -110,13 +110,18 @@ func ownerOf(info fs.FileInfo) int {
 	return os.Geteuid()
 }
 
-// acquire takes the lock that says one process only. It follows no link: what is
-// written there must not end up in another file.
-func acquire(root *os.Root, dir string) (*os.File, error) {
-	if info, err := root.Lstat("lock"); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("store: %s/lock is no plain file; remove it, if you know where it comes from", dir)
+// openToWrite opens a file to write to. It follows no link, also not to another file
+// of the folder: what is written must not end up in a login.
+func openToWrite(root *os.Root, name string, flag int) (*os.File, error) {
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s/%s is no plain file; remove it, if you know where it comes from", root.Name(), name)
 	}
-	f, err := root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
+	return root.OpenFile(name, flag, 0o600)
+}
+
+// acquire takes the lock that says one process only.
+func acquire(root *os.Root, dir string) (*os.File, error) {
+	f, err := openToWrite(root, "lock", os.O_RDWR|os.O_CREATE)
 	if errors.Is(err, syscall.EROFS) { // a card that wears out: run from memory, and say so
 		if f, err = root.Open("lock"); errors.Is(err, fs.ErrNotExist) {
 			f, err = root.Open(".")

@@ -104,13 +104,13 @@ func (j *journal) repair(s *Store) error {
 	return j.openFile(s)
 }
 
-// open_ opens the file and finds the end of its lines.
+// openFile opens the file and finds the end of its lines.
 func (j *journal) openFile(s *Store) error {
 	if j.file != nil {
 		return nil
 	}
 	data := bytes.TrimRight(s.Load(journalName), "\n")
-	f, err := s.root.OpenFile(journalName, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openToWrite(s.root, journalName, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}

@@ -267,7 +267,7 @@ func (s *Store) writeOut(name string) error {
 // never a part.
 func (s *Store) replace(name string, w write) error {
 	aside := fmt.Sprintf("%s.tmp-%016x", name, rand.Uint64())
-	f, err := s.openToWrite(aside, os.O_CREATE|os.O_EXCL)
+	f, err := openToWrite(s.root, aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
@@ -302,7 +302,7 @@ func (s *Store) overwrite(name string, w write) error {
 	f := s.light[name]
 	if f == nil {
 		var err error
-		if f, err = s.openToWrite(name, os.O_CREATE); err != nil {
+		if f, err = openToWrite(s.root, name, os.O_WRONLY|os.O_CREATE); err != nil {
 			return err
 		}
 		s.light[name] = f
@@ -322,11 +322,6 @@ func (s *Store) letGo(name string) {
 		f.Close()
 		delete(s.light, name)
 	}
-}
-
-// openToWrite opens a file of ours to write to, and no link.
-func (s *Store) openToWrite(name string, flag int) (*os.File, error) {
-	return s.root.OpenFile(name, os.O_WRONLY|flag, 0o600)
 }
 
 func (s *Store) syncDir() error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 )
 
@@ -80,7 +81,7 @@ func (s *Store) putInRoom(account string, seq int64, data []byte) error {
 	if len(data) > slotSize {
 		return errors.New("store: the login is larger than its reserved room")
 	}
-	f, err := s.openToWrite(tokenRoom(account), 0)
+	f, err := openToWrite(s.root, tokenRoom(account), os.O_WRONLY)
 	if err != nil {
 		return err
 	}
