@@ -44,7 +44,7 @@ type account struct {
 	uncounted         time.Time // when it must be again
 	listed            bool      // the list of cars was read at least once
 	listsNone         bool      // and none of our cars was on it
-	keyTold           bool      // that Volvo refuses the API key was logged
+	apiKeyFaultLogged bool      // that Volvo refuses the API key was logged
 }
 
 // cloudStatus is what a person wants to know of the cloud.
@@ -61,7 +61,7 @@ const (
 )
 
 const (
-	maxFlying      = 4 // reads at a time
+	maxInFlight    = 4 // reads at a time
 	failuresToTell = 3
 	defaultPause   = time.Minute // after a 429 without Retry-After
 	firstProbe     = 5 * time.Second

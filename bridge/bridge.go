@@ -99,8 +99,8 @@ type self struct {
 
 // flood keeps log and broker quiet when there is too much of a thing.
 type flood struct {
-	refusals  refusalLog
-	strangers pace
+	refusals      refusalLog
+	unknownTopics pace
 }
 
 // times are when things were done last, or are due.

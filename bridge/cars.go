@@ -190,7 +190,7 @@ func (b *Bridge) noteUnknown(c *car, resource volvo.Resource) { b.note(c, c.Unkn
 // note counts and tells what is odd in Volvo's answers, each kind once.
 func (b *Bridge) note(c *car, odd []string) {
 	for _, what := range odd {
-		if b.self.unknownFields[what] || len(b.self.unknownFields) >= maxStrange {
+		if b.self.unknownFields[what] || len(b.self.unknownFields) >= maxUnknownFields {
 			continue
 		}
 		b.self.unknownFields[what] = true

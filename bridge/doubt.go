@@ -13,7 +13,7 @@ type denial struct {
 	logged bool
 }
 
-const denialTold = time.Hour
+const denialLoggedAfter = time.Hour
 
 // deny notes that Volvo refused a resource, and reports whether it is time to say
 // so: once, when it lasts. What a car never had is no news.
@@ -27,7 +27,7 @@ func (c *car) deny(r volvo.Resource, fault *volvo.Error, now time.Time) (tell bo
 	if fault.Kind == volvo.ErrUnsupported && c.Snapshot[r] == nil {
 		return false
 	}
-	tell = !d.logged && d.count > 1 && now.Sub(d.since) >= denialTold-time.Minute
+	tell = !d.logged && d.count > 1 && now.Sub(d.since) >= denialLoggedAfter-time.Minute
 	d.logged = d.logged || tell
 	return tell
 }

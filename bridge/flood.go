@@ -3,9 +3,9 @@ package bridge
 import "time"
 
 const (
-	refusalEvery   = time.Minute // between two log lines of the same refusal
-	strangersASec  = 20          // answers on topics of nobody
-	mostRefusalLog = 1000
+	refusalEvery           = time.Minute // between two log lines of the same refusal
+	unknownTopicsPerSecond = 20          // answers on topics of nobody
+	mostRefusalLog         = 1000
 )
 
 // refusalLog keeps the log short in a flood: of each kind of refusal one line a

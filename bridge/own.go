@@ -19,7 +19,7 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
 	b.link.mirror.Empty(m.Topic, now)
 	if id != "login_start" && id != "login" {
-		b.answerStranger("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
+		b.answerUnknownTopic("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
 	}
 	cmd, no := b.machine.Own(id, command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained}, now)

@@ -93,8 +93,8 @@ func (b *Bridge) logFault(r result, fault *volvo.Error) {
 		label = c.label
 	}
 	line := b.log.Debug()
-	if fault.APIKey() && !r.account.keyTold {
-		line, r.account.keyTold = b.log.Warn(), true // at once: whoever mistyped it is still looking
+	if fault.APIKey() && !r.account.apiKeyFaultLogged {
+		line, r.account.apiKeyFaultLogged = b.log.Warn(), true // at once: whoever mistyped it is still looking
 	}
 	line.Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
 }

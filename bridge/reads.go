@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	patience   = time.Hour // without a good read, then a car is offline
-	missingFor = time.Hour // between the two looks that find a car gone
-	maxStrange = 100
+	patience         = time.Hour // without a good read, then a car is offline
+	missingFor       = time.Hour // between the two looks that find a car gone
+	maxUnknownFields = 100
 )
 
 // result is the end of a read.
@@ -32,7 +32,7 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 	if !a.ready(now) {
 		return time.Time{} // the chain tells when it has a token
 	}
-	urgentOnly := a.inFlight >= maxFlying || a.outage()
+	urgentOnly := a.inFlight >= maxInFlight || a.outage()
 	due, ok := a.plan.Wake(urgentOnly)
 	if a.outage() {
 		if !ok || a.probe.Before(due) {
@@ -83,7 +83,7 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	if now.Before(a.paused) || !a.ready(now) {
 		return false
 	}
-	urgentOnly := a.inFlight >= maxFlying || a.outage() || a.polls.Wait(now, a.askedShare+a.commandShare(now)) > 0
+	urgentOnly := a.inFlight >= maxInFlight || a.outage() || a.polls.Wait(now, a.askedShare+a.commandShare(now)) > 0
 	apiKey, polling := a.quota.Pick(now, false)
 	if !polling {
 		if apiKey, polling = a.quota.Pick(now, true); !polling {

@@ -26,11 +26,11 @@ func (b *Bridge) command(m mqtt.Received) {
 	c, id := b.fleet.bySlug[levels[0]], levels[1]
 	switch {
 	case (c == nil || entity.ByID(id) == nil) && m.Retained:
-		b.answerStranger(levels[0], id, command.Stored, now)
+		b.answerUnknownTopic(levels[0], id, command.Stored, now)
 	case c == nil:
-		b.answerStranger(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no car of that name."}, now)
+		b.answerUnknownTopic(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no car of that name."}, now)
 	case entity.ByID(id) == nil:
-		b.answerStranger(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
+		b.answerUnknownTopic(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
 	default:
 		if m.Passed > 0 && !m.Retained && !b.stopping && entity.ByID(id).TakesCommands() {
 			b.execute(b.machine.Refuse(c.commands, id, command.Message{Payload: m.LastPassed, Arrived: m.At}, passed(m), now.Add(-1)), now)
@@ -57,7 +57,7 @@ func passed(m mqtt.Received) command.Refusal {
 func (b *Bridge) refuseConflict(m mqtt.Received) {
 	now := time.Now()
 	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
-	if len(levels) != 3 || !b.flood.strangers.allows(strangersASec, now) {
+	if len(levels) != 3 || !b.flood.unknownTopics.allows(unknownTopicsPerSecond, now) {
 		return
 	}
 	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: new(command.Conflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
@@ -71,10 +71,10 @@ func (b *Bridge) refuseConflict(m mqtt.Received) {
 	}
 }
 
-// answerStranger: nobody of that name is here. The answer is not retained, so
+// answerUnknownTopic: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
-func (b *Bridge) answerStranger(name, id string, no command.Refusal, now time.Time) {
-	if !b.flood.strangers.allows(strangersASec, now) || !b.link.mirror.Connected() {
+func (b *Bridge) answerUnknownTopic(name, id string, no command.Refusal, now time.Time) {
+	if !b.flood.unknownTopics.allows(unknownTopicsPerSecond, now) || !b.link.mirror.Connected() {
 		return
 	}
 	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}

@@ -14,7 +14,7 @@ import (
 const (
 	countersEvery = 5 * time.Minute
 	bridgeName    = "Volvo bridge"
-	toldFile      = "told.json" // the bridge's entities that Home Assistant knows
+	announcedFile = "told.json" // the bridge's entities that Home Assistant knows
 )
 
 // bridgeStatus is what was last published of the bridge itself.
@@ -166,13 +166,13 @@ func (b *Bridge) announceBridge() {
 	m := entity.BridgeMessage(b.place)
 	if b.self.announcedEntities == nil {
 		b.self.announcedEntities = map[string]string{}
-		_ = json.Unmarshal(b.opts.Store.Load(toldFile), &b.self.announcedEntities) // nothing to remove, if it is lost
+		_ = json.Unmarshal(b.opts.Store.Load(announcedFile), &b.self.announcedEntities) // nothing to remove, if it is lost
 	}
 	entity.Entomb(m, b.self.announcedEntities)
 	if payload, err := m.Payload(); err == nil && b.link.mirror.Send(b.ownDevice(), payload) {
 		b.expectDevice(b.ownDevice())
 		if entity.Remember(m, b.self.announcedEntities) {
-			b.opts.Store.Save(toldFile, []byte(entity.Encode(b.self.announcedEntities)), store.Whole)
+			b.opts.Store.Save(announcedFile, []byte(entity.Encode(b.self.announcedEntities)), store.Whole)
 		}
 	}
 }

@@ -173,8 +173,8 @@ func (c *Chain) rest(now time.Time) time.Duration {
 // refused: Volvo did not accept the refresh token when it was last asked.
 func (c *Chain) refused() bool { return !c.token.Rejected.IsZero() }
 
-// alive: there is a login that Volvo accepts.
-func (c *Chain) alive() bool { return c.known && !c.refused() }
+// accepted: there is a login that Volvo accepts.
+func (c *Chain) accepted() bool { return c.known && !c.refused() }
 
 // usable: the access token is good for a call. A command's must last longer, if
 // there are such tokens at all.
@@ -235,7 +235,7 @@ func (c *Chain) mayForce(now time.Time) bool {
 // hopeless is why there will be no token soon.
 func (c *Chain) hopeless(now time.Time) error {
 	switch {
-	case !c.alive():
+	case !c.accepted():
 		return &volvo.Error{Kind: volvo.ErrLogin, Op: "use the login", Description: c.whyLogin()}
 	case c.fault != nil && now.Before(c.retryAt):
 		return c.fault

@@ -155,7 +155,7 @@ func (c *Chain) mayTry(l *login) bool {
 // code of an account of his own. It is kept for a while, for a person to confirm.
 func (c *Chain) unlikely(ctx context.Context, p *candidate) error {
 	c.mu.Lock()
-	inUse := c.alive()
+	inUse := c.accepted()
 	c.mu.Unlock()
 	if !inUse || c.opts.OwnsCar == nil {
 		return nil

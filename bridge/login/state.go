@@ -12,8 +12,8 @@ import (
 var warnDays = []int{14, 3, 1}
 
 const (
-	idleTold = 24 * time.Hour // without a refresh, then the idle limit is what counts
-	mostWarn = 12             // warnings that are remembered
+	idleCountsAfter = 24 * time.Hour // without a refresh, then the idle limit is what counts
+	mostWarn        = 12             // warnings that are remembered
 )
 
 // State is how a login is.
@@ -39,7 +39,7 @@ type State struct {
 func (c *Chain) State(now time.Time) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := State{Usable: c.usable(now, false), Login: !c.alive(), Fault: c.fault, Failures: c.failures, Scopes: slices.Clone(c.token.Scopes)}
+	s := State{Usable: c.usable(now, false), Login: !c.accepted(), Fault: c.fault, Failures: c.failures, Scopes: slices.Clone(c.token.Scopes)}
 	if s.Login {
 		s.Why, s.Fault = c.whyLogin(), nil
 	}
@@ -47,7 +47,7 @@ func (c *Chain) State(now time.Time) State {
 		s.LoggedIn, s.Refreshed = c.token.LoggedIn, c.token.Refreshed
 		s.Missing = lacking(c.opts.Scopes, c.token.Scopes)
 	}
-	if c.alive() {
+	if c.accepted() {
 		s.Ends = c.ends(now)
 	}
 	if l := c.newestLogin(now, true); l != nil {
@@ -87,7 +87,7 @@ func (c *Chain) ends(now time.Time) time.Time {
 	}
 	end := c.token.LoggedIn.Add(volvo.GrantLife)
 	idle := c.token.Refreshed.Add(volvo.GrantIdle)
-	if c.fault != nil && now.Sub(c.token.Refreshed) > idleTold && c.token.Refreshed.Year() >= clocksSet && idle.Before(end) {
+	if c.fault != nil && now.Sub(c.token.Refreshed) > idleCountsAfter && c.token.Refreshed.Year() >= clocksSet && idle.Before(end) {
 		return idle
 	}
 	return end
@@ -96,7 +96,7 @@ func (c *Chain) ends(now time.Time) time.Time {
 // warn tells of the end of the grant 14, 3 and 1 days before, each once.
 func (c *Chain) warn(now time.Time) {
 	c.mu.Lock()
-	if !c.alive() {
+	if !c.accepted() {
 		c.mu.Unlock()
 		return
 	}

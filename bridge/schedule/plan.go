@@ -111,7 +111,7 @@ type Plan struct {
 	stretch float64
 	byKey   map[Key]*item
 	byCar   map[string]*carItems
-	asked   queue // what was asked for
+	urgent  queue // what was asked for
 	planned queue // all else
 	perDay  float64
 	added   int
@@ -180,7 +180,7 @@ func (p *Plan) place(it *item) {
 	}
 	it.queue = &p.planned
 	if it.urgent {
-		it.queue = &p.asked
+		it.queue = &p.urgent
 	}
 	heap.Push(it.queue, it)
 }
@@ -224,7 +224,7 @@ func (p *Plan) stretched(it *item) time.Duration {
 // Next returns the resource to read now, if there is one, and marks it as being
 // read. With urgentOnly it returns only what was asked for.
 func (p *Plan) Next(now time.Time, urgentOnly bool) (key Key, urgent, ok bool) {
-	for _, q := range []queue{p.asked, p.planned} {
+	for _, q := range []queue{p.urgent, p.planned} {
 		if len(q) > 0 && !q[0].due.After(now) && (q[0].urgent || !urgentOnly) {
 			it := q[0]
 			p.start(it, now)
@@ -251,8 +251,8 @@ func before(a, b *item) bool {
 // Wake returns when the next resource is due; false when none is planned. With
 // urgentOnly it looks only at what was asked for.
 func (p *Plan) Wake(urgentOnly bool) (wake time.Time, found bool) {
-	if len(p.asked) > 0 {
-		wake, found = p.asked[0].due, true
+	if len(p.urgent) > 0 {
+		wake, found = p.urgent[0].due, true
 	}
 	if !urgentOnly && len(p.planned) > 0 && (!found || p.planned[0].due.Before(wake)) {
 		wake, found = p.planned[0].due, true
@@ -333,7 +333,7 @@ func (p *Plan) Resources() int { return len(p.byKey) }
 // Probe returns the resource that is due first, be it later, and marks it as
 // being read: one call that shows whether the cloud is back.
 func (p *Plan) Probe(now time.Time) (Key, bool) {
-	for _, q := range []queue{p.asked, p.planned} {
+	for _, q := range []queue{p.urgent, p.planned} {
 		if len(q) > 0 {
 			it := q[0]
 			p.start(it, now)
