@@ -105,6 +105,9 @@ func (w *world) spoken(s sentence, language string) (answer string, right bool) 
 		for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if w.posts(s.post) > before {
 				w.idle()
+				if s.post == "lock" { // until the car shows it, Home Assistant says that it is locking
+					eventually(w, 10*time.Second, "locked", func() bool { return w.state("lock."+strings.ToLower(s.of())+"_lock") == "locked" })
+				}
 				return answer, true
 			}
 		}
