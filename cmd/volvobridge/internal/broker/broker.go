@@ -54,8 +54,9 @@ func (b *Broker) Healthy() error { return b.listener.healthy() }
 
 // Stop ends the connections and the broker; nothing is kept that could be lost.
 // Nobody may come any more before those who are there are cut: the library waits
-// for every connection, also for one that came meanwhile. Clients of MQTT 3.1.1
-// know no packet that says goodbye, and the library sends it to them too.
+// for every connection, but counts one only when it begins to read it, and a count
+// that begins during the wait is a data race. Clients of MQTT 3.1.1 know no packet
+// that says goodbye, and the library sends it to them too.
 func (b *Broker) Stop() {
 	_ = b.listener.Close() // the server closes it again
 	for _, client := range b.server.Clients.GetAll() {
@@ -66,6 +67,7 @@ func (b *Broker) Stop() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
+		b.listener.unread.Wait()
 		_ = b.server.Close() // never fails
 	}()
 	select {

@@ -167,3 +167,23 @@ func TestSilence(t *testing.T) {
 		t.Error("something was read")
 	}
 }
+
+// TestStopWhileConnecting: the end may come while connections are being let in. The
+// race detector sees a connection that the library counts only after it began to wait.
+func TestStopWhileConnecting(t *testing.T) {
+	for range 20 {
+		l := listen(t)
+		b, err := Start(l, "", "", func(string, error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			conn, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		b.Stop()
+	}
+}

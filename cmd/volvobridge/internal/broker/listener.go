@@ -3,7 +3,9 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,8 +27,11 @@ type listener struct {
 	net.Listener
 	warn func(what string, err error)
 
+	// unread counts the connections that the library has not begun to read.
+	unread sync.WaitGroup
+
 	mu      sync.Mutex
-	open    int
+	open    map[*guarded]struct{}
 	closed  bool
 	failing time.Time // since when no connection could be accepted; zero: it can
 	told    time.Time
@@ -34,7 +39,7 @@ type listener struct {
 }
 
 func newListener(l net.Listener, warn func(string, error)) *listener {
-	return &listener{Listener: l, warn: warn}
+	return &listener{Listener: l, warn: warn, open: make(map[*guarded]struct{})}
 }
 
 // Accept implements [net.Listener]. It fails only when the listener is closed: the
@@ -63,14 +68,19 @@ func (l *listener) admit(conn net.Conn) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failing = time.Time{}
-	if l.open >= maxConnections {
+	if l.closed {
 		conn.Close()
-		l.refused++
-		l.tell(fmt.Sprintf("%d connections are open, and %d more were turned away", l.open, l.refused), nil)
 		return nil
 	}
-	l.open++
+	if len(l.open) >= maxConnections {
+		conn.Close()
+		l.refused++
+		l.tell(fmt.Sprintf("%d connections are open, and %d more were turned away", len(l.open), l.refused), nil)
+		return nil
+	}
+	l.unread.Add(1)
 	g := &guarded{Conn: conn, l: l, by: time.Now().Add(connectWithin), header: true}
+	l.open[g] = struct{}{}
 	_ = conn.SetReadDeadline(g.by) // a fresh connection always takes one
 	return g
 }
@@ -96,11 +106,15 @@ func (l *listener) tell(what string, err error) {
 	}
 }
 
-// Close implements [net.Listener].
+// Close implements [net.Listener]. Who has not said who it is is not waited for.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
+	open := slices.Collect(maps.Keys(l.open))
 	l.mu.Unlock()
+	for _, g := range open {
+		g.hurry()
+	}
 	return l.Listener.Close()
 }
 
@@ -113,10 +127,10 @@ func (l *listener) healthy() error {
 	return nil
 }
 
-func (l *listener) left() {
+func (l *listener) left(g *guarded) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
+	delete(l.open, g)
 }
 
 var errNoConnect = errors.New("the first packet is no CONNECT of at most 4 kB")
@@ -125,8 +139,8 @@ var errNoConnect = errors.New("the first packet is no CONNECT of at most 4 kB")
 // library would make room for whatever length it claims.
 type guarded struct {
 	net.Conn
-	l    *listener
-	once sync.Once
+	l     *listener
+	begun sync.Once // the library has begun to read it, or ended it
 
 	mu     sync.Mutex
 	by     time.Time // until then the CONNECT must be there; zero: it is
@@ -138,6 +152,7 @@ type guarded struct {
 
 // Read implements [net.Conn].
 func (g *guarded) Read(p []byte) (int, error) {
+	g.begun.Do(g.l.unread.Done)
 	g.mu.Lock()
 	limit := len(p)
 	switch {
@@ -191,6 +206,16 @@ func (g *guarded) look(p []byte) error {
 	return nil
 }
 
+// hurry ends the time for the CONNECT.
+func (g *guarded) hurry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.by.IsZero() {
+		g.by = time.Now()
+		_ = g.Conn.SetReadDeadline(g.by) // it is closed already, or takes one
+	}
+}
+
 // SetDeadline and SetReadDeadline implement [net.Conn]; nothing prolongs the time for
 // the CONNECT.
 func (g *guarded) SetDeadline(t time.Time) error {
@@ -212,6 +237,7 @@ func (g *guarded) SetReadDeadline(t time.Time) error {
 
 // Close implements [net.Conn].
 func (g *guarded) Close() error {
-	g.once.Do(g.l.left)
+	g.begun.Do(g.l.unread.Done)
+	g.l.left(g)
 	return g.Conn.Close()
 }
