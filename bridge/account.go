@@ -19,6 +19,7 @@ type account struct {
 	chain    *login.Chain // nil: test tokens
 	ends     time.Time    // of those
 	vehicles []Vehicle
+	all      *accounts        // this one and the others
 	reads    []volvo.Resource // of each car
 	cars     []*car
 
@@ -28,6 +29,7 @@ type account struct {
 	polls *schedule.Window // any call, also of the process before: what polling goes by
 	posts *schedule.Window // commands
 
+	perMinute         int // calls, by the configuration
 	askedShare        int // calls of a minute that polling leaves to what is asked for
 	commands          int // and that any read leaves to commands
 	inFlight          int
@@ -75,7 +77,7 @@ func newAccount(a Account, p Polling, commandsPerMinute int, label string, now t
 		plan:  schedule.NewPlan(p.Rules),
 		quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), polls: schedule.NewWindow(p.PerMinute, time.Minute), posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK, since: now,
+		perMinute: p.PerMinute, askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, status: cloudOK, since: now,
 	}
 }
 
@@ -211,3 +213,12 @@ func (a *account) answered() {
 	a.failures, a.probe = 0, time.Time{}
 	clear(a.failing)
 }
+
+// drop lets a car go.
+func (a *account) drop(c *car) {
+	a.cars = slices.DeleteFunc(a.cars, func(x *car) bool { return x == c })
+	a.plan.Remove(c.VIN)
+}
+
+// accounts are all of them.
+type accounts []*account

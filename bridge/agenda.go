@@ -55,16 +55,16 @@ func (a *agenda) due(now time.Time) *car {
 }
 
 // announceAt plans the announcement of a car.
-func (b *Bridge) announceAt(c *car, at time.Time) {
+func (a *agenda) announceAt(c *car, at time.Time) {
 	c.announce = at
-	b.agenda.remind(c, at)
+	a.remind(c, at)
 }
 
 // climateUntil sets the end of the climate's timer; zero: it is over.
-func (b *Bridge) climateUntil(c *car, at time.Time) {
+func (a *agenda) climateUntil(c *car, at time.Time) {
 	c.ClimateUntil = at
 	if !at.IsZero() {
-		b.agenda.remind(c, at)
+		a.remind(c, at)
 	}
 }
 
@@ -76,7 +76,7 @@ func (b *Bridge) keepAgenda(now time.Time) {
 		}
 		if !c.ClimateUntil.IsZero() && !now.Before(c.ClimateUntil) {
 			c.ClimateUntil = time.Time{}
-			b.touch(c, now)
+			b.changes.touch(c, now)
 		}
 		if !c.announce.IsZero() && !now.Before(c.announce) {
 			b.announceCar(c)

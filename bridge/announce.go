@@ -21,7 +21,7 @@ func (b *Bridge) announceCar(c *car) {
 		return
 	}
 	b.fleet.names.Give(&c.Car)
-	m := c.Message(b.rules, b.place)
+	m := c.Message(b.rules, b.link.place)
 	entity.Entomb(m, c.Announced)
 	payload, err := m.Payload()
 	if err != nil || string(payload) == "" {
@@ -31,19 +31,12 @@ func (b *Bridge) announceCar(c *car) {
 	if c.announced == sum {
 		return
 	}
-	if b.link.mirror.Send(b.device(c), payload) {
-		b.expectDevice(b.device(c))
+	if b.link.mirror.Send(b.link.device(c), payload) {
+		b.link.expectDevice(b.link.device(c))
 		c.announced = sum
 		if news := c.Base != c.EntityBase; entity.Remember(m, c.Announced) || news {
 			c.Base = c.EntityBase
-			b.saveCar(c)
+			b.files.saveCar(c)
 		}
-	}
-}
-
-// expectDevice notes that an announcement must come back.
-func (b *Bridge) expectDevice(topic string) {
-	if !b.link.broker.denied[topic] {
-		b.link.broker.expect(topic, time.Now())
 	}
 }

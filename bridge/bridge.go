@@ -12,7 +12,6 @@ import (
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
-	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
 )
 
@@ -21,21 +20,20 @@ import (
 type Bridge struct {
 	opts     Options
 	rules    entity.Rules // which entities the configuration allows
-	place    entity.Place // where everything is published
 	log      zerolog.Logger
-	accounts []*account
+	accounts accounts
 	fleet    fleet
-	link     link
-	machine  *command.Machine
-	journals journalQueue
+	link     *link
+	files    *files
+	gallery  *gallery
+	commands *commands
+	changes  changes
 	agenda   agenda
 	self     self
-	flood    flood
 	times    times
 	workers  workers
 	health   health
 
-	stopping     bool
 	allPublished bool // every car was published once
 }
 
@@ -46,7 +44,6 @@ type fleet struct {
 	bySlug      map[string]*car
 	names       entity.DeviceNames
 	renamed     []string // levels in topics that cars had before
-	dirty       []*car   // whose document may have changed, the oldest change first
 	unpublished int      // cars that were never published
 }
 
@@ -65,6 +62,11 @@ func (f *fleet) slug(name, vin string) string {
 	return slug
 }
 
+// underWay tells whether a command of any car is.
+func (f *fleet) underWay() bool {
+	return slices.ContainsFunc(f.cars, func(c *car) bool { return c.commands.UnderWay() })
+}
+
 // remove takes a car out, and gives its names back.
 func (f *fleet) remove(c *car) {
 	f.cars = slices.DeleteFunc(f.cars, func(x *car) bool { return x == c })
@@ -76,18 +78,6 @@ func (f *fleet) remove(c *car) {
 	f.names.Release(&c.Car)
 }
 
-// link is the connection to the broker, and whose the base topic is.
-type link struct {
-	conn             *mqtt.Conn
-	mirror           *mqtt.Mirror    // what the broker should hold
-	own              ownership       // of the base topic
-	heldCommands     []mqtt.Received // commands that wait until it is clear whose topic it is
-	broker           brokerState     // what the broker does not take or allow
-	downLogged       bool            // that the broker is away was logged
-	upAt             time.Time
-	sessionTakeovers int // connections in a row that ended at once
-}
-
 // self is what is published of the bridge itself.
 type self struct {
 	status            bridgeStatus
@@ -97,17 +87,10 @@ type self struct {
 	denied            map[string]bool   // cars' resources that Volvo refuses for good
 }
 
-// flood keeps log and broker quiet when there is too much of a thing.
-type flood struct {
-	refusals      refusalLog
-	unknownTopics pace
-}
-
 // times are when things were done last, or are due.
 type times struct {
 	reannounce  time.Time // when to publish everything again
 	announcedAt time.Time // when that was done last
-	publishAt   time.Time // when to look at the documents that may have changed
 	ticked      time.Time
 	saved       time.Time
 	tidied      time.Time
@@ -151,13 +134,17 @@ func New(opts Options) *Bridge {
 	rules := entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""}
 	b := &Bridge{
 		opts: opts, rules: rules, log: opts.Log,
-		place:   entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language},
 		fleet:   fleet{byVIN: map[string]*car{}, bySlug: map[string]*car{}, names: entity.NewDeviceNames()},
-		link:    link{broker: newBrokerState()},
-		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
+		link:    newLink(opts),
+		files:   &files{store: opts.Store, log: opts.Log},
 		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
 		workers: workers{results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
 	}
-	b.link.mirror = mqtt.NewMirror(b.sent)
+	b.gallery = &gallery{fleet: &b.fleet, link: b.link, files: b.files, workers: &b.workers, log: opts.Log}
+	b.commands = &commands{
+		limits:  opts.Commands,
+		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
+		fleet:   &b.fleet, link: b.link, files: b.files, workers: &b.workers, changes: &b.changes, agenda: &b.agenda, log: opts.Log,
+	}
 	return b
 }

@@ -36,3 +36,9 @@ type car struct {
 }
 
 func (c *car) key(r volvo.Resource) schedule.Key { return schedule.Key{Car: c.VIN, Resource: r} }
+
+// settled tells whether enough is known of a car to announce it: what was known
+// before a restart, or every resource tried once.
+func (c *car) settled() bool {
+	return c.announced != "" || len(c.Proven) > 0 && c.Model() != "" && c.Restored() || len(c.Tried) >= len(c.account.reads)
+}

@@ -3,13 +3,14 @@ package bridge
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/volvo"
+
+	"github.com/rs/zerolog"
 )
 
 // start loads what is known, makes the configured cars and plans the reads.
@@ -23,6 +24,7 @@ func (b *Bridge) start(now time.Time) {
 		for _, other := range b.accounts {
 			a.quota.Share(other.quota)
 		}
+		a.all = &b.accounts
 		b.accounts = append(b.accounts, a)
 		if a.chain == nil && a.ends.IsZero() {
 			b.log.Info().Str("account", a.label).Str("hint", "they end about an hour after they were made; for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
@@ -30,15 +32,15 @@ func (b *Bridge) start(now time.Time) {
 		if !a.ends.IsZero() {
 			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
-		b.loadQuota(a)
-		b.logLostScopes(a, now)
+		b.files.loadQuota(a)
+		a.logLostScopes(b.log, now)
 		for _, v := range a.vehicles {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
 		}
 		a.plan.AddList(now)
 	}
 	b.addKnownCars(now)
-	b.reopenCommands(now)
+	b.commands.reopenCommands(now)
 	b.times.ticked, b.times.saved = now, now
 	b.publishStatus(now)
 }
@@ -50,7 +52,7 @@ func (b *Bridge) addKnownCars(now time.Time) {
 		if len(a.vehicles) > 0 {
 			continue
 		}
-		for _, vin := range b.knownCars(a) {
+		for _, vin := range b.files.knownCars(a) {
 			if b.fleet.car(vin) == nil {
 				b.addCar(a, vin, "", now)
 			}
@@ -59,12 +61,12 @@ func (b *Bridge) addKnownCars(now time.Time) {
 }
 
 // logLostScopes names what a login does not cover, as after a change of commands.allow.
-func (b *Bridge) logLostScopes(a *account, now time.Time) {
+func (a *account) logLostScopes(log zerolog.Logger, now time.Time) {
 	if a.chain == nil || a.chain.State(now).Login {
 		return
 	}
 	for _, what := range entity.Lost(a.chain.State(now).Missing) {
-		b.log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
+		log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
 	}
 }
 
@@ -79,7 +81,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	if name != "" {
 		c.label = c.Level
 	}
-	b.loadCar(c)
+	b.files.loadCar(c)
 	if c.Slug != "" && c.Slug != c.Level {
 		b.fleet.renamed = append(b.fleet.renamed, c.Slug)
 	}
@@ -92,24 +94,24 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.fleet.bySlug[c.Level] = c
 	a.plan.Add(vin, a.reads, now)
 	if b.link.conn != nil && b.opts.HomeAssistant.Discovery {
-		b.link.conn.Subscribe(b.device(c))
+		b.link.conn.Subscribe(b.link.device(c))
 	}
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
 		c.online, c.reachedAt = "online", c.LastGood
 	}
-	b.retain(b.topic(c.Level, "availability"), c.online)
+	b.link.retain(b.link.topic(c.Level, "availability"), c.online)
 	for id, status := range c.Statuses { // a broker may have lost what an earlier process told
-		b.retain(b.topic(c.Level, id, "status"), entity.Encode(status))
+		b.link.retain(b.link.topic(c.Level, id, "status"), entity.Encode(status))
 	}
 	if c.Restored() {
 		for resource := range c.Snapshot {
-			b.noteUnknown(c, resource)
+			b.note(c, c.Unknown(resource))
 		}
 		c.Prove(b.rules)
 		b.publishCar(c, now)
 	}
-	b.climateUntil(c, c.ClimateUntil)
+	b.agenda.climateUntil(c, c.ClimateUntil)
 	b.log.Info().Str("car", c.label).Msg("car found")
 	return c
 }
@@ -127,7 +129,9 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		if c := b.fleet.car(vin); c == nil {
 			b.addCar(a, vin, "", now)
 		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
-			b.moveCar(c, a, now)
+			from := c.account
+			c.moveTo(a, now)
+			b.files.rememberCars(from)
 		}
 	}
 	for _, c := range a.cars {
@@ -144,24 +148,29 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		}
 		b.checkAvailability(c, now)
 	}
-	b.rememberCars(a)
+	b.files.rememberCars(a)
 }
 
-// moveCar gives a car that its account no longer lists to the one that does.
-func (b *Bridge) moveCar(c *car, to *account, now time.Time) {
-	from := c.account
-	from.cars = slices.DeleteFunc(from.cars, func(x *car) bool { return x == c })
-	from.plan.Remove(c.VIN)
-	b.rememberCars(from)
+// moveTo gives a car that its account no longer lists to the one that does.
+func (c *car) moveTo(to *account, now time.Time) {
+	c.account.drop(c)
 	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
 	to.cars = append(to.cars, c)
 	to.plan.Add(c.VIN, to.reads, now)
 }
 
-// checkAvailability publishes whether the car is online: from its first good
+// checkAvailability publishes whether the car is online.
+func (b *Bridge) checkAvailability(c *car, now time.Time) {
+	if c.checkOnline(now) {
+		b.log.Info().Str("car", c.label).Msg("car is " + c.online)
+	}
+	b.link.retain(b.link.topic(c.Level, "availability"), c.online)
+}
+
+// checkOnline works out whether the car is online, and reports a change: from its first good
 // read, until none was good for an hour or three planned gaps. While Volvo lets
 // us read nothing, that is not held against the car.
-func (b *Bridge) checkAvailability(c *car, now time.Time) {
+func (c *car) checkOnline(now time.Time) (changed bool) {
 	if c.online == "online" && c.account.blocked(now) && !c.availabilityAt.IsZero() {
 		c.reachedAt = c.reachedAt.Add(now.Sub(c.availabilityAt))
 	}
@@ -177,15 +186,10 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 	if !c.unlisted && !c.LastGood.IsZero() && now.Sub(c.reachedAt) < limit {
 		online = "online"
 	}
-	if online != c.online {
-		c.online = online
-		b.log.Info().Str("car", c.label).Msg("car is " + online)
-	}
-	b.retain(b.topic(c.Level, "availability"), c.online)
+	changed = online != c.online
+	c.online = online
+	return changed
 }
-
-// noteUnknown counts what the table does not know.
-func (b *Bridge) noteUnknown(c *car, resource volvo.Resource) { b.note(c, c.Unknown(resource)) }
 
 // note counts and tells what is odd in Volvo's answers, each kind once.
 func (b *Bridge) note(c *car, odd []string) {
@@ -194,7 +198,7 @@ func (b *Bridge) note(c *car, odd []string) {
 			continue
 		}
 		b.self.unknownFields[what] = true
-		b.self.status.due = true
+		b.changes.bridge = true
 		b.log.Info().Str("car", c.label).Str("what", what).Msg("volvo sent something unknown")
 	}
 }

@@ -5,48 +5,21 @@ import (
 	"strings"
 	"time"
 
-	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
-	"volvobridge/discovery"
+
+	"github.com/rs/zerolog"
 )
 
 // logSetAside names the logins' files that were broken.
-func (b *Bridge) logSetAside() {
-	for _, a := range b.opts.Accounts {
+func logSetAside(all []Account, log zerolog.Logger) {
+	for _, a := range all {
 		if a.Chain == nil {
 			continue
 		}
 		for _, name := range a.Chain.Notes() {
-			b.log.Warn().Str("account", a.Name).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
+			log.Warn().Str("account", a.Name).Str("file", name).Str("hint", "its copy is used if it is whole; else log in again").Msg("a broken file was set aside")
 		}
 	}
-}
-
-// subscriptions are the topics that the bridge listens to. A broker may forbid any:
-// then it does without, and says so. What it publishes itself comes back on some of
-// them, which shows that it was taken.
-func (b *Bridge) subscriptions() []string {
-	filters := []string{b.topic("+", "+", "set"), b.topic("bridge", "instance"), b.topic("+", "availability")}
-	if !b.opts.HomeAssistant.Discovery {
-		return filters
-	}
-	if b.opts.HomeAssistant.StatusTopic != "" {
-		filters = append(filters, b.opts.HomeAssistant.StatusTopic)
-	}
-	filters = append(filters, b.ownDevice())
-	for _, c := range b.fleet.cars {
-		filters = append(filters, b.device(c))
-	}
-	return filters
-}
-
-// ownDevice and device are the topics on which the bridge and a car are announced.
-func (b *Bridge) ownDevice() string {
-	return discovery.Topic(b.opts.HomeAssistant.Prefix, b.place.BridgeID())
-}
-
-func (b *Bridge) device(c *car) string {
-	return discovery.Topic(b.opts.HomeAssistant.Prefix, c.DeviceID())
 }
 
 // event takes what the connection to the broker tells.
@@ -57,54 +30,38 @@ func (b *Bridge) event(e mqtt.Event) {
 			b.log.Info().Msg("connected to the broker")
 		}
 		b.link.downLogged, b.link.upAt = false, time.Now()
-		b.publishMarker(b.link.own.connected(time.Now()), false)
+		b.link.publishMarker(b.link.own.Connected(time.Now()), false)
 	case mqtt.Down:
-		b.logDown(e)
-		b.link.own.lost()
+		b.link.logDown(e)
+		b.link.own.Lost()
 		b.link.mirror.SetConnected(false)
 		b.link.downLogged, b.link.heldCommands = true, nil
-		clear(b.link.broker.expected)
-		clear(b.link.broker.denied)
+		b.link.broker.Lost()
 		b.health.ready.Store(false)
-	case mqtt.Denied, mqtt.Refused, mqtt.Lacks, mqtt.Dropped:
-		b.learned(e, time.Now())
+	case mqtt.Refused:
+		b.link.learned(e)
+		b.gallery.shrink(e.Topic, e.Size)
+		b.changes.status(time.Now())
+	case mqtt.Denied, mqtt.Lacks:
+		b.link.learned(e)
+		b.changes.status(time.Now())
+	case mqtt.Dropped:
+		b.log.Debug().Int("messages", e.Count).Msg("messages came in faster than they could wait")
 	case mqtt.Received:
 		b.receive(e)
 	}
 }
 
-const takeoversToLog = 3
-
-// logDown logs that the broker is away, once. A broker that ends one connection
-// after the other does so because another client has the same id.
-func (b *Bridge) logDown(e mqtt.Down) {
-	_, hint := mqtt.Explain(e.Err)
-	switch {
-	case e.WasUp && e.Sending:
-		hint = "the broker ended it while something was sent to it, or the network; trying again, and finding out which message it was"
-	case e.WasUp:
-		hint = "the broker ended it, or the network; trying again by itself"
-	}
-	if !e.Short || e.Sending {
-		b.link.sessionTakeovers = 0
-	} else if b.link.sessionTakeovers++; b.link.sessionTakeovers == takeoversToLog {
-		hint = "another client probably uses the same mqtt.client_id " + b.opts.MQTT.ClientID + ": give each its own"
-	}
-	if !b.link.downLogged && b.link.sessionTakeovers <= takeoversToLog {
-		b.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
-	}
-}
-
-// publishMarker publishes on the topic that tells whose the base topic is.
-func (b *Bridge) publishMarker(m marker, retain bool) {
-	b.link.conn.Publish(mqtt.Message{Topic: b.topic("bridge", "instance"), Payload: []byte(entity.Encode(m)), Retain: retain})
-}
+const (
+	takeoversToLog = 3
+	mostHeld       = 256 // messages that wait until it is clear whose topic it is
+)
 
 // instance takes a message on that topic.
 func (b *Bridge) instance(m mqtt.Received) {
-	before := b.link.own.conflict()
-	b.link.own.received(m.Payload, m.Retained, m.At)
-	if !b.link.own.conflict() || before {
+	before := b.link.own.Conflict()
+	b.link.own.Received(m.Payload, m.Retained, m.At)
+	if !b.link.own.Conflict() || before {
 		return
 	}
 	b.link.mirror.SetConnected(false)
@@ -112,32 +69,32 @@ func (b *Bridge) instance(m mqtt.Received) {
 	held := b.link.heldCommands
 	b.link.heldCommands = nil
 	for _, m := range held {
-		b.refuseConflict(m)
+		b.commands.refuseConflict(m)
 	}
-	b.log.Error().Str("other", b.link.own.other.ClientID).Str("host", b.link.own.other.Host).Str("topic", b.opts.MQTT.Topic).
+	b.log.Error().Str("other", b.link.own.Other().ClientID).Str("host", b.link.own.Other().Host).Str("topic", b.opts.MQTT.Topic).
 		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
 }
 
 // claim moves on the question whose the base topic is.
 func (b *Bridge) claim(now time.Time) {
-	before, again := b.link.own.conflict(), b.link.own.once
-	m, ours := b.link.own.step(now)
+	before, again := b.link.own.Conflict(), b.link.own.Before()
+	m, ours := b.link.own.Step(now)
 	if m != nil {
-		b.publishMarker(*m, true)
+		b.link.publishMarker(*m, true)
 	}
-	if before && !b.link.own.conflict() {
+	if before && !b.link.own.Conflict() {
 		b.log.Info().Msg("no other bridge owns the base topic any more")
 	}
 	if !ours {
 		return
 	}
 	b.link.mirror.SetConnected(true)
-	if instance := b.topic("bridge", "instance"); b.link.own.deaf {
-		lines := b.link.broker.lines()
-		b.link.broker.missing[instance] = true
-		b.logBroker(lines)
+	if instance := b.link.topic("bridge", "instance"); b.link.own.Deaf() {
+		lines := b.link.broker.Lines()
+		b.link.broker.Miss(instance)
+		b.link.logBroker(lines)
 	} else {
-		b.link.broker.came(instance)
+		b.link.broker.Came(instance)
 	}
 	b.publishEverything(now)
 	held := b.link.heldCommands
@@ -146,7 +103,7 @@ func (b *Bridge) claim(now time.Time) {
 		if again || m.Retained {
 			b.command(m)
 		} else {
-			b.refuseConflict(m)
+			b.commands.refuseConflict(m)
 		}
 	}
 }
@@ -162,25 +119,37 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// command takes a message on a /set topic.
+func (b *Bridge) command(m mqtt.Received) {
+	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
+	switch {
+	case len(levels) != 3:
+	case levels[0] == "bridge":
+		b.ownCommand(levels[1], m)
+	default:
+		b.commands.take(levels[0], levels[1], m)
+	}
+}
+
 // receive takes a message: Home Assistant's birth, or a command.
 func (b *Bridge) receive(m mqtt.Received) {
 	switch {
-	case m.Topic == b.topic("bridge", "instance"):
+	case m.Topic == b.link.topic("bridge", "instance"):
 		b.instance(m)
 	case strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/"):
 		if len(m.Payload) == 0 {
 			b.deleted(m.Topic, m.At)
 		} else if !m.Retained {
-			b.link.broker.came(m.Topic)
+			b.link.broker.Came(m.Topic)
 		}
 	case m.Topic == b.opts.HomeAssistant.StatusTopic:
 		if string(m.Payload) == "online" && !m.Retained && b.times.reannounce.IsZero() {
 			b.times.reannounce = later(m.At, b.times.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
 		}
-	case b.echo(m), len(m.Payload) == 0:
-	case b.link.own.conflict() && !m.Retained:
-		b.refuseConflict(m)
-	case b.link.own.state != owned:
+	case b.link.echo(m), len(m.Payload) == 0:
+	case b.link.own.Conflict() && !m.Retained:
+		b.commands.refuseConflict(m)
+	case !b.link.own.Owned():
 		if len(b.link.heldCommands) < mostHeld {
 			b.link.heldCommands = append(b.link.heldCommands, m)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
@@ -20,13 +21,16 @@ import (
 func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 	var accounts []doctor.Account
 	var findings []doctor.Finding
-	err := b.within(ctx, func(time.Time) {
+	err := b.workers.within(ctx, func(time.Time) {
 		for _, a := range b.accounts {
-			patient := b.patient(a, b.within)
-			patient.Recent = b.recent
+			patient := a.patient(b.files, b.workers.within)
+			patient.Recent = func(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
+				_ = b.workers.within(ctx, func(now time.Time) { readings, age, ok = b.fleet.recent(vin, r, now) }) // a bridge that stops knows nothing
+				return readings, age, ok
+			}
 			accounts = append(accounts, patient)
 		}
-		findings = b.brokerFindings()
+		findings = b.link.findings()
 	})
 	if err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 
 // patient is an account as the doctor sees it; with runs a function where the
 // account may be touched.
-func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time)) error) doctor.Account {
+func (a *account) patient(f *files, with func(context.Context, func(time.Time)) error) doctor.Account {
 	p := doctor.Account{Name: a.label, Chain: a.chain, Ends: a.ends, Resources: a.reads}
 	for _, v := range a.vehicles {
 		p.Vehicles = append(p.Vehicles, doctor.Vehicle(v))
@@ -55,7 +59,7 @@ func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time))
 			if wait = max(a.polls.Wait(now, 0), a.paused.Sub(now)); wait <= 0 {
 				client = a.clients[key]
 				a.count(key, now, false)
-				b.saveQuota(a, now)
+				f.saveQuota(a, now)
 			}
 		})
 		return client, wait, err
@@ -64,31 +68,28 @@ func (b *Bridge) patient(a *account, with func(context.Context, func(time.Time))
 }
 
 // recent returns an answer that is young enough not to be asked for again.
-func (b *Bridge) recent(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
-	_ = b.within(ctx, func(now time.Time) { // a bridge that stops knows nothing
-		c := b.fleet.car(vin)
-		if c == nil || c.Snapshot[r] == nil || now.Sub(c.Snapshot[r].Fetched) > doctor.Recently || c.Snapshot[r].Fetched.After(now) {
-			return
-		}
-		readings, age, ok = c.Snapshot[r].Readings, now.Sub(c.Snapshot[r].Fetched), true
-	})
-	return readings, age, ok
+func (f *fleet) recent(vin string, r volvo.Resource, now time.Time) (volvo.Readings, time.Duration, bool) {
+	c := f.car(vin)
+	if c == nil || c.Snapshot[r] == nil || now.Sub(c.Snapshot[r].Fetched) > doctor.Recently || c.Snapshot[r].Fetched.After(now) {
+		return nil, 0, false
+	}
+	return c.Snapshot[r].Readings, now.Sub(c.Snapshot[r].Fetched), true
 }
 
-// brokerFindings are what the bridge learned of the broker while it ran.
-func (b *Bridge) brokerFindings() []doctor.Finding {
+// findings are what the bridge learned of the broker while it ran.
+func (l *link) findings() []doctor.Finding {
 	var all []doctor.Finding
-	if b.link.own.conflict() {
-		all = append(all, occupied(b.link.own.other))
+	if l.own.Conflict() {
+		all = append(all, occupied(l.own.Other()))
 	}
-	for _, line := range b.link.broker.lines() {
+	for _, line := range l.broker.Lines() {
 		found, advice, _ := strings.Cut(line, ": ")
 		all = append(all, doctor.Finding{Area: "broker", What: "rules", Result: doctor.ResultProblem, Found: found, Advice: strings.ToUpper(advice[:1]) + advice[1:]})
 	}
 	return all
 }
 
-func occupied(other marker) doctor.Finding {
+func occupied(other mqtt.Marker) doctor.Finding {
 	return doctor.Finding{Area: "broker", What: "instance", Result: doctor.ResultProblem, Advice: "Stop one of the two, or give each its own mqtt.topic.",
 		Found: fmt.Sprintf("another bridge owns mqtt.topic: client id %s on %s", entity.Brief(other.ClientID), entity.Brief(other.Host))}
 }
@@ -96,16 +97,16 @@ func occupied(other marker) doctor.Finding {
 // Occupied looks at the marker on the base topic, as a bridge would that starts with
 // a store.
 func Occupied(st *store.Store, payload []byte, now time.Time) []doctor.Finding {
-	own := ownership{self: marker{ID: loadInstance(st)}}
-	own.received(payload, true, now)
-	if !own.conflict() {
+	own := mqtt.NewOwnership(mqtt.Marker{ID: loadInstance(st)})
+	own.Received(payload, true, now)
+	if !own.Conflict() {
 		return nil
 	}
-	return []doctor.Finding{occupied(own.other)}
+	return []doctor.Finding{occupied(own.Other())}
 }
 
 // within has the loop run f, and waits for it.
-func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
+func (w *workers) within(ctx context.Context, f func(now time.Time)) error {
 	done := make(chan struct{})
 	var taken atomic.Bool // by the loop, or given up
 	run := func(now time.Time) {
@@ -115,8 +116,8 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 		}
 	}
 	select {
-	case b.workers.tasks <- run:
-	case <-b.workers.quit:
+	case w.tasks <- run:
+	case <-w.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():
 		return ctx.Err()
@@ -124,7 +125,7 @@ func (b *Bridge) within(ctx context.Context, f func(now time.Time)) error {
 	select {
 	case <-done:
 		return nil
-	case <-b.workers.quit:
+	case <-w.quit:
 		return errors.New("the bridge is stopping")
 	case <-ctx.Done():
 		if taken.CompareAndSwap(false, true) {
@@ -146,9 +147,10 @@ func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
 		for _, other := range b.accounts {
 			a.quota.Share(other.quota)
 		}
-		b.loadQuota(a)
+		b.files.loadQuota(a)
+		a.all = &b.accounts
 		b.accounts = append(b.accounts, a)
-		accounts = append(accounts, b.patient(a, alone))
+		accounts = append(accounts, a.patient(b.files, alone))
 	}
 	stop := b.runChains()
 	defer func() {
@@ -159,7 +161,7 @@ func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
 	findings, err := doctor.Examine(ctx, accounts, b.opts.Secret)
 	for _, a := range b.accounts {
 		a.counted = time.Time{}
-		b.saveQuota(a, time.Now())
+		b.files.saveQuota(a, time.Now())
 	}
 	return findings, err
 }

@@ -29,17 +29,3 @@ func (l *refusalLog) allows(kind string, now time.Time) (yes bool, unlogged int)
 	l.logged[kind], l.counted[kind] = now, 0
 	return true, unlogged
 }
-
-// pace allows so many events a second.
-type pace struct {
-	second time.Time
-	count  int
-}
-
-func (p *pace) allows(most int, now time.Time) bool {
-	if now.Sub(p.second) >= time.Second || p.second.After(now) {
-		p.second, p.count = now, 0
-	}
-	p.count++
-	return p.count <= most
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/command"
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
 )
@@ -51,15 +52,15 @@ func (b *Bridge) Run(ctx context.Context) error {
 	defer stopCommanding()
 	b.workers.reading, b.workers.commanding = reading, commanding
 
-	b.logSetAside()
-	b.link.own.self = marker{ID: loadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)}
+	logSetAside(b.opts.Accounts, b.log)
+	b.link.own = mqtt.NewOwnership(mqtt.Marker{ID: loadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)})
 	b.start(time.Now())
 	stopChains := b.runChains()
 	b.link.conn = mqtt.Open(mqtt.Options{
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
-		Will:      mqtt.Message{Topic: b.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.subscriptions(), MaxPayload: command.MaxPayload,
+		Will:      mqtt.Message{Topic: b.link.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
+		Subscribe: b.link.subscriptions(b.opts.HomeAssistant, b.fleet.cars), MaxPayload: command.MaxPayload,
 	})
 	b.link.mirror.Bind(b.link.conn.Publish)
 	b.work(ctx)
@@ -120,7 +121,7 @@ func (b *Bridge) work(ctx context.Context) {
 		case r := <-b.workers.results:
 			b.apply(r, time.Now())
 		case p := <-b.workers.progress:
-			b.advance(p, time.Now())
+			b.commands.advance(p, time.Now())
 		case p := <-b.workers.pictures:
 			b.keepPicture(p, time.Now())
 		case f := <-b.workers.tasks:
@@ -138,13 +139,13 @@ func (b *Bridge) wake(now time.Time) time.Time {
 			wake = t
 		}
 	}
-	earlier(b.link.own.wake())
+	earlier(b.link.own.Wake())
 	earlier(b.link.mirror.Next())
-	earlier(b.times.publishAt)
+	earlier(b.changes.at)
 	earlier(b.times.reannounce)
 	earlier(b.self.ownAgain)
 	for _, a := range b.accounts {
-		earlier(b.nextRead(a, now))
+		earlier(a.nextRead(now))
 		earlier(a.uncounted)
 	}
 	earlier(b.agenda.next())
@@ -162,7 +163,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.log.Info().Msg("home assistant started: publishing everything again")
 		b.publishEverything(now)
 	}
-	if !b.times.publishAt.IsZero() && !now.Before(b.times.publishAt) {
+	if !b.changes.at.IsZero() && !now.Before(b.changes.at) {
 		b.publishDirty(now)
 	}
 	b.claim(now)
@@ -173,7 +174,7 @@ func (b *Bridge) publishDue(now time.Time) {
 	}
 	for _, a := range b.accounts {
 		if !a.uncounted.IsZero() && !now.Before(a.uncounted) {
-			b.saveQuota(a, now)
+			b.files.saveQuota(a, now)
 		}
 	}
 	b.keepAgenda(now)
@@ -187,13 +188,15 @@ func (b *Bridge) publishDue(now time.Time) {
 func (b *Bridge) slow(now time.Time) {
 	for _, c := range b.fleet.cars {
 		b.checkAvailability(c, now)
-		b.fetchPictures(c, now)
-		b.execute(b.machine.Tick(c.commands, now), now)
+		b.gallery.fetch(c, now)
+		b.commands.execute(b.commands.machine.Tick(c.commands, now), now)
 		if now.Sub(c.documentAt) >= heartbeat && !c.documentAt.IsZero() {
-			b.touch(c, now)
+			b.changes.touch(c, now)
 		}
 	}
-	b.checkBroker(now)
+	if b.link.overdue(now) {
+		b.changes.status(now)
+	}
 	if b.link.mirror.Connected() && b.link.sessionTakeovers >= takeoversToLog && now.Sub(b.link.upAt) >= tick {
 		b.link.sessionTakeovers = 0
 		b.log.Info().Msg("connected to the broker")
@@ -208,16 +211,53 @@ func (b *Bridge) slow(now time.Time) {
 	}
 }
 
+// save writes what may be lost without harm, now and then and at the end.
+func (b *Bridge) save(now time.Time) {
+	b.times.saved = now
+	for _, a := range b.accounts {
+		a.counted = time.Time{}
+		b.files.saveQuota(a, now)
+	}
+	for _, c := range b.fleet.cars {
+		if c.Restored() || c.EngineRuntime != entity.DefaultRuntime {
+			b.files.saveCar(c)
+		}
+	}
+}
+
+// finishCommands waits for the POSTs under way, a little; then they are unknown.
+func (b *Bridge) finishCommands(stop context.CancelFunc) {
+	b.commands.stopping = true
+	grace := time.NewTimer(commandGrace)
+	defer grace.Stop()
+	for _, c := range b.fleet.cars {
+		b.commands.execute(b.commands.machine.Stop(c.commands, time.Now()), time.Now())
+	}
+	for b.fleet.underWay() {
+		select {
+		case p := <-b.workers.progress:
+			b.commands.advance(p, time.Now())
+		case e := <-b.link.conn.Events():
+			b.event(e)
+		case <-b.workers.results:
+		case <-b.workers.pictures:
+		case <-b.workers.tasks:
+		case <-grace.C:
+			stop()
+		}
+	}
+}
+
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {
 	now := time.Now()
-	for _, c := range b.chains() {
+	for _, c := range b.accounts.chains() {
 		c.DropLogins()
 	}
 	b.publishStatus(now)
 	b.link.mirror.ClearNow()
-	b.retain(b.topic("bridge", "availability"), "offline")
-	b.link.mirror.Send(b.topic("bridge", "instance"), nil)
+	b.link.retain(b.link.topic("bridge", "availability"), "offline")
+	b.link.mirror.Send(b.link.topic("bridge", "instance"), nil)
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
 	b.link.conn.Flush(ctx)

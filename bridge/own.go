@@ -19,15 +19,15 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
 	b.link.mirror.Empty(m.Topic, now)
 	if id != "login_start" && id != "login" {
-		b.answerUnknownTopic("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
+		b.commands.answerUnknownTopic("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
 	}
-	cmd, no := b.machine.Own(id, command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained}, now)
+	cmd, no := b.commands.machine.Own(id, command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained}, now)
 	if no != nil {
 		b.answerOwn(cmd, command.Refused, no)
 		return
 	}
-	chains := b.chains()
+	chains := b.accounts.chains()
 	if len(chains) == 0 {
 		b.answerOwn(cmd, command.Refused, &command.Refusal{Reason: command.Invalid, Advice: "The bridge uses volvo.access_token; there is no login with it. Set volvo.client_id and volvo.client_secret instead."})
 		return
@@ -36,9 +36,9 @@ func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 		var status string
 		var no *command.Refusal
 		if id == "login_start" {
-			status, no = b.beginLogins(chains)
+			status, no = beginLogins(chains)
 		} else {
-			status, no = b.finishLogin(chains, cmd.Request.Value)
+			status, no = finishLogin(chains, cmd.Request.Value)
 		}
 		deliver(&b.workers, b.workers.tasks, func(now time.Time) {
 			b.publishStatus(now) // first: the answer speaks of the address
@@ -56,8 +56,8 @@ func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusa
 			o.Status.Reason = &no.Reason
 		}
 	}
-	b.retain(b.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
-	yes, unlogged := b.flood.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
+	b.link.retain(b.link.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
+	yes, unlogged := b.commands.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
 	if status == command.Refused && !yes {
 		return
 	}
@@ -71,9 +71,9 @@ func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusa
 	line.Msg("command_" + status)
 }
 
-func (b *Bridge) chains() []*login.Chain {
+func (all accounts) chains() []*login.Chain {
 	var chains []*login.Chain
-	for _, a := range b.accounts {
+	for _, a := range all {
 		if a.chain != nil {
 			chains = append(chains, a.chain)
 		}
@@ -83,7 +83,7 @@ func (b *Bridge) chains() []*login.Chain {
 
 // beginLogins makes an address for each account that needs a login, or for all
 // if none does.
-func (b *Bridge) beginLogins(chains []*login.Chain) (string, *command.Refusal) {
+func beginLogins(chains []*login.Chain) (string, *command.Refusal) {
 	now := time.Now()
 	needed := false
 	for _, c := range chains {
@@ -101,7 +101,7 @@ func (b *Bridge) beginLogins(chains []*login.Chain) (string, *command.Refusal) {
 }
 
 // finishLogin ends a login with what was pasted.
-func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *command.Refusal) {
+func finishLogin(chains []*login.Chain, text string) (string, *command.Refusal) {
 	out, err := login.FinishPublished(context.Background(), chains, text)
 	switch fault, ok := errors.AsType[*volvo.Error](err); {
 	case ok:
@@ -118,7 +118,7 @@ func (b *Bridge) finishLogin(chains []*login.Chain, text string) (string, *comma
 
 // loginEvent takes what a chain tells.
 func (b *Bridge) loginEvent(a *account, h login.Event, now time.Time) {
-	b.publishStatusSoon(now)
+	b.changes.status(now)
 	line := b.log.Debug()
 	event := map[string]any{"account": a.label}
 	switch h.Kind {
@@ -126,7 +126,7 @@ func (b *Bridge) loginEvent(a *account, h login.Event, now time.Time) {
 		a.clientFaultLogged = false
 	case login.Listed:
 		a.count(0, now, false)
-		b.saveQuota(a, now)
+		b.files.saveQuota(a, now)
 	case login.LoggedIn:
 		a.succeeded()
 		a.plan.Restart(now)
@@ -150,7 +150,7 @@ func (b *Bridge) loginEvent(a *account, h login.Event, now time.Time) {
 	}
 	line.Str("account", a.label).Msg(loginMessages[h.Kind])
 	if event["event_type"] != nil {
-		b.publishEvent(b.topic("bridge", "event"), event)
+		b.link.publishEvent(b.link.topic("bridge", "event"), event)
 	}
 }
 
@@ -161,9 +161,9 @@ var loginMessages = map[login.EventKind]string{
 }
 
 // logins works out what the bridge's entities say of the logins.
-func (b *Bridge) logins(now time.Time) loginEntities {
+func (all accounts) logins(now time.Time) loginEntities {
 	e := loginEntities{URL: "none", Addresses: map[string]string{}}
-	for _, a := range b.accounts {
+	for _, a := range all {
 		e.Required = e.Required || a.status == cloudLogin
 		ends := a.ends
 		if a.chain != nil {

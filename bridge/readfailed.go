@@ -6,6 +6,8 @@ import (
 
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
+
+	"github.com/rs/zerolog"
 )
 
 // readFailed sorts a failure: what it says of the account, and when to try again.
@@ -23,31 +25,41 @@ func (b *Bridge) readFailed(r result, now time.Time) {
 	case fault.NotSent && a.chain != nil || kind == volvo.ErrRenewed: // told by the chain
 		outcome = schedule.Postponed
 	default:
-		outcome = b.sortFault(r, fault, now)
+		outcome = a.sortFault(r, fault, now)
+		if kind == volvo.ErrQuota {
+			b.files.saveQuota(a, now)
+		}
 	}
 	a.plan.Done(r.key, now, outcome)
-	if c := b.fleet.car(r.key.Car); c != nil && outcome == schedule.Unsupported {
-		c.denied[r.key.Resource] = true
-		if c.deny(r.key.Resource, fault, now) {
-			b.self.denied[c.deniedName(r.key.Resource)] = true
-			b.log.Warn().Str("car", c.label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()+" Its values are unknown a day after the last good read.").Msg("volvo refuses this for good")
+	label := a.label
+	if c := b.fleet.car(r.key.Car); c != nil {
+		label = c.label
+		if outcome == schedule.Unsupported {
+			b.denied(c, r.key.Resource, fault, now)
 		}
-		b.touch(c, now)
+		if outcome != schedule.Postponed {
+			b.commands.execute(b.commands.machine.ReadDone(c.commands, r.key.Resource, false, r.started, now), now)
+		}
 	}
-	if c := b.fleet.car(r.key.Car); c != nil && outcome != schedule.Postponed {
-		b.execute(b.machine.ReadDone(c.commands, r.key.Resource, false, r.started, now), now)
+	a.logFault(b.log, label, r.key.Resource, fault)
+}
+
+// denied takes it that Volvo refuses a car's resource.
+func (b *Bridge) denied(c *car, r volvo.Resource, fault *volvo.Error, now time.Time) {
+	c.denied[r] = true
+	if c.deny(r, fault, now) {
+		b.self.denied[c.deniedName(r)] = true
+		b.log.Warn().Str("car", c.label).Str("resource", string(r)).Err(fault).Str("hint", fault.Advice()+" Its values are unknown a day after the last good read.").Msg("volvo refuses this for good")
 	}
-	b.logFault(r, fault)
+	b.changes.touch(c, now)
 }
 
 // sortFault takes what a failed read says of the account, and returns what it
 // says of the resource.
-func (b *Bridge) sortFault(r result, fault *volvo.Error, now time.Time) schedule.Outcome {
-	a := r.account
+func (a *account) sortFault(r result, fault *volvo.Error, now time.Time) schedule.Outcome {
 	switch fault.Kind {
 	case volvo.ErrQuota:
 		a.quota.Spent(r.apiKey, now, fault.Wait)
-		b.saveQuota(a, now)
 		return schedule.Postponed
 	case volvo.ErrRateLimited:
 		a.pause(fault, now)
@@ -87,14 +99,10 @@ func (a *account) reject(r volvo.Resource) {
 
 // logFault logs a failure at a level that fits: what heals by itself is told by
 // the change of the cloud's status, once.
-func (b *Bridge) logFault(r result, fault *volvo.Error) {
-	label := r.account.label
-	if c := b.fleet.car(r.key.Car); c != nil {
-		label = c.label
+func (a *account) logFault(log zerolog.Logger, label string, r volvo.Resource, fault *volvo.Error) {
+	line := log.Debug()
+	if fault.APIKey() && !a.apiKeyFaultLogged {
+		line, a.apiKeyFaultLogged = log.Warn(), true // at once: whoever mistyped it is still looking
 	}
-	line := b.log.Debug()
-	if fault.APIKey() && !r.account.apiKeyFaultLogged {
-		line, r.account.apiKeyFaultLogged = b.log.Warn(), true // at once: whoever mistyped it is still looking
-	}
-	line.Str("car", label).Str("resource", string(r.key.Resource)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
+	line.Str("car", label).Str("resource", string(r)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"maps"
 	"time"
 
@@ -28,7 +29,7 @@ type result struct {
 
 // nextRead returns when dispatch can start a read of the account, if no event
 // comes first.
-func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
+func (a *account) nextRead(now time.Time) time.Time {
 	if !a.ready(now) {
 		return time.Time{} // the chain tells when it has a token
 	}
@@ -61,17 +62,17 @@ func (b *Bridge) nextRead(a *account, now time.Time) time.Time {
 // dispatch starts every read that is due and allowed.
 func (b *Bridge) dispatch(now time.Time) {
 	for _, a := range b.accounts {
-		a.plan.Stretch(a.quota.Stretch(b.perDay(a), now))
+		a.plan.Stretch(a.quota.Stretch(a.perDay(), now))
 		for b.dispatchOne(a, now) {
 		}
 	}
 }
 
-// perDay is what is wanted of an account's keys, by it and by those that share
+// perDay is what is wanted of the account's keys, by it and by those that share
 // them.
-func (b *Bridge) perDay(a *account) float64 {
+func (a *account) perDay() float64 {
 	calls := 0.0
-	for _, other := range b.accounts {
+	for _, other := range *a.all {
 		if other == a || other.quota.Shares(a.quota) {
 			calls += other.plan.PerDay()
 		}
@@ -105,27 +106,27 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 		b.tryDone(a, key)
 		if c := b.fleet.car(key.Car); c != nil {
 			c.denied[key.Resource] = true
-			b.touch(c, now)
+			b.changes.touch(c, now)
 		}
 		a.plan.Done(key, now, schedule.Unsupported)
 		a.answered() // a probe of it would come out again and again
 		return true
 	}
 	a.count(apiKey, now, false)
-	b.saveQuota(a, now)
+	b.files.saveQuota(a, now)
 	a.inFlight++
-	b.workers.start(func() { deliver(&b.workers, b.workers.results, b.read(a, apiKey, key)) })
+	b.workers.start(func() { deliver(&b.workers, b.workers.results, a.read(b.workers.reading, apiKey, key)) })
 	return true
 }
 
 // read does one GET, in a goroutine of its own.
-func (b *Bridge) read(a *account, apiKey int, key schedule.Key) result {
+func (a *account) read(ctx context.Context, apiKey int, key schedule.Key) result {
 	r := result{account: a, key: key, apiKey: apiKey, started: time.Now()}
 	if key.Resource == schedule.List {
-		r.cars, r.err = a.clients[apiKey].Vehicles(b.workers.reading)
+		r.cars, r.err = a.clients[apiKey].Vehicles(ctx)
 		return r
 	}
-	r.readings, r.err = a.clients[apiKey].Read(b.workers.reading, key.Car, key.Resource)
+	r.readings, r.err = a.clients[apiKey].Read(ctx, key.Car, key.Resource)
 	return r
 }
 
@@ -136,14 +137,14 @@ func (b *Bridge) apply(r result, now time.Time) {
 	b.tryDone(a, r.key)
 	if r.err != nil {
 		b.readFailed(r, now)
-		b.publishStatusSoon(now)
+		b.changes.status(now)
 		return
 	}
 	if a.succeeded() {
 		a.plan.Retry(now)
 	}
 	if a.status != cloudOK || r.key.Resource == schedule.List {
-		b.publishStatusSoon(now)
+		b.changes.status(now)
 	}
 	a.plan.Done(r.key, now, schedule.Read)
 	if r.key.Resource == schedule.List {
@@ -165,7 +166,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	b.endClimate(c, resource, readings, now)
 	if old := c.Snapshot[resource]; old != nil && maps.Equal(old.Readings, readings) {
 		old.Fetched = now.Truncate(time.Millisecond)
-		b.execute(b.machine.ReadDone(c.commands, resource, true, started, now), now)
+		b.commands.execute(b.commands.machine.ReadDone(c.commands, resource, true, started, now), now)
 		b.checkAvailability(c, now)
 		return
 	}
@@ -174,15 +175,15 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	case volvo.EnergyState:
 		c.SettleFinish(now)
 	case volvo.Details:
-		b.fetchPictures(c, now)
+		b.gallery.fetch(c, now)
 	}
-	b.noteUnknown(c, resource)
+	b.note(c, c.Unknown(resource))
 	if c.Prove(b.rules) || resource == volvo.Details {
 		b.announceSoon(c, now)
 	}
-	b.execute(b.machine.ReadDone(c.commands, resource, true, started, now), now)
+	b.commands.execute(b.commands.machine.ReadDone(c.commands, resource, true, started, now), now)
 	b.checkAvailability(c, now)
-	b.touch(c, now)
+	b.changes.touch(c, now)
 }
 
 // endClimate: a running engine ends the timer of the climate switch.
@@ -191,9 +192,9 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 		return
 	}
 	if entity.EngineRuns(readings) {
-		b.climateUntil(c, time.Time{})
-		b.saveCar(c)
-		b.touch(c, now)
+		b.agenda.climateUntil(c, time.Time{})
+		b.files.saveCar(c)
+		b.changes.touch(c, now)
 	}
 }
 
@@ -201,11 +202,11 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 // complete, or a moment after news.
 func (b *Bridge) announceSoon(c *car, now time.Time) {
 	wait := settle
-	if !b.settled(c) {
+	if !c.settled() {
 		wait = settleSweep
 	}
 	if c.announce.IsZero() {
-		b.announceAt(c, now.Add(wait))
+		b.agenda.announceAt(c, now.Add(wait))
 	}
 }
 
@@ -218,6 +219,14 @@ func (b *Bridge) tryDone(a *account, key schedule.Key) {
 	}
 	c.Tried[key.Resource] = true
 	if len(c.Tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
-		b.announceAt(c, time.Now().Add(2*debounce))
+		b.agenda.announceAt(c, time.Now().Add(2*debounce))
+	}
+}
+
+// keepPicture takes the end of a fetch, and announces what is new.
+func (b *Bridge) keepPicture(p picture, now time.Time) {
+	if b.gallery.keep(p, now) {
+		p.car.Prove(b.rules)
+		b.announceSoon(p.car, now)
 	}
 }

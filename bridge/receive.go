@@ -11,38 +11,30 @@ import (
 	"volvobridge/bridge/schedule"
 )
 
-// command takes a message on a /set topic. Every message gets an answer.
-func (b *Bridge) command(m mqtt.Received) {
-	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
-	if len(levels) != 3 {
-		return
-	}
-	if levels[0] == "bridge" {
-		b.ownCommand(levels[1], m)
-		return
-	}
+// take takes a message on a car's /set topic. Every message gets an answer.
+func (s *commands) take(level, id string, m mqtt.Received) {
 	now := time.Now()
-	b.link.mirror.Empty(m.Topic, now)
-	c, id := b.fleet.bySlug[levels[0]], levels[1]
+	s.link.mirror.Empty(m.Topic, now)
+	c := s.fleet.bySlug[level]
 	switch {
 	case (c == nil || entity.ByID(id) == nil) && m.Retained:
-		b.answerUnknownTopic(levels[0], id, command.Stored, now)
+		s.answerUnknownTopic(level, id, command.Stored, now)
 	case c == nil:
-		b.answerUnknownTopic(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no car of that name."}, now)
+		s.answerUnknownTopic(level, id, command.Refusal{Reason: command.Invalid, Advice: "There is no car of that name."}, now)
 	case entity.ByID(id) == nil:
-		b.answerUnknownTopic(levels[0], id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
+		s.answerUnknownTopic(level, id, command.Refusal{Reason: command.Invalid, Advice: "There is no entity of that name."}, now)
 	default:
-		if m.Passed > 0 && !m.Retained && !b.stopping && entity.ByID(id).TakesCommands() {
-			b.execute(b.machine.Refuse(c.commands, id, command.Message{Payload: m.LastPassed, Arrived: m.At}, passed(m), now.Add(-1)), now)
+		if m.Passed > 0 && !m.Retained && !s.stopping && entity.ByID(id).TakesCommands() {
+			s.execute(s.machine.Refuse(c.commands, id, command.Message{Payload: m.LastPassed, Arrived: m.At}, passed(m), now.Add(-1)), now)
 		}
-		b.execute(b.machine.Take(c.commands, id, b.message(m, now), b.situation(c.account, now)), now)
+		s.execute(s.machine.Take(c.commands, id, s.message(m, now), s.situation(c.account, now)), now)
 	}
 }
 
 // message is what the machine of the commands needs of a message. One that waited
 // here longer than it may be old is of unknown age.
-func (b *Bridge) message(m mqtt.Received, now time.Time) command.Message {
-	late := m.Late || now.Round(0).Sub(m.At.Round(0)) > b.opts.Commands.MaxAge
+func (s *commands) message(m mqtt.Received, now time.Time) command.Message {
+	late := m.Late || now.Round(0).Sub(m.At.Round(0)) > s.limits.MaxAge
 	return command.Message{Payload: m.Payload, Arrived: m.At, Retained: m.Retained, Late: late}
 }
 
@@ -54,42 +46,42 @@ func passed(m mqtt.Received) command.Refusal {
 
 // refuseConflict answers a command while another bridge owns the base topic, or may.
 // The answer is not retained: the topics are the other's.
-func (b *Bridge) refuseConflict(m mqtt.Received) {
+func (s *commands) refuseConflict(m mqtt.Received) {
 	now := time.Now()
-	levels := strings.Split(strings.TrimPrefix(m.Topic, b.opts.MQTT.Topic+"/"), "/")
-	if len(levels) != 3 || !b.flood.unknownTopics.allows(unknownTopicsPerSecond, now) {
+	levels := strings.Split(strings.TrimPrefix(m.Topic, s.link.opts.Topic+"/"), "/")
+	if len(levels) != 3 || !s.unknownTopics.Allows(unknownTopicsPerSecond, now) {
 		return
 	}
-	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: new(command.Conflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
+	status := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: new(command.Conflict), RequestedAt: now.UTC(), UpdatedAt: now.UTC(),
 		Advice: new("Another bridge uses the same mqtt.topic, or it is not clear yet: stop one of the two, or give each its own; then send the command again.")}
 	if r, _ := command.ParseRequest(m.Payload); r.ID != "" {
-		s.ID = r.ID
+		status.ID = r.ID
 	}
-	b.link.conn.Publish(mqtt.Message{Topic: b.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(s))})
-	if yes, unlogged := b.flood.refusals.allows("conflict", now); yes {
-		b.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
+	s.link.conn.Publish(mqtt.Message{Topic: s.link.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(status))})
+	if yes, unlogged := s.refusals.allows("conflict", now); yes {
+		s.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
 	}
 }
 
 // answerUnknownTopic: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
-func (b *Bridge) answerUnknownTopic(name, id string, no command.Refusal, now time.Time) {
-	if !b.flood.unknownTopics.allows(unknownTopicsPerSecond, now) || !b.link.mirror.Connected() {
+func (s *commands) answerUnknownTopic(name, id string, no command.Refusal, now time.Time) {
+	if !s.unknownTopics.Allows(unknownTopicsPerSecond, now) || !s.link.mirror.Connected() {
 		return
 	}
-	s := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}
-	b.link.conn.Publish(mqtt.Message{Topic: b.topic(name, id, "status"), Payload: []byte(entity.Encode(s))})
+	status := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}
+	s.link.conn.Publish(mqtt.Message{Topic: s.link.topic(name, id, "status"), Payload: []byte(entity.Encode(status))})
 }
 
 // settleLocally does what a command asks of the bridge itself.
-func (b *Bridge) settleLocally(cmd *command.Command, now time.Time) {
-	c := b.fleet.car(cmd.VIN())
+func (s *commands) settleLocally(cmd *command.Command, now time.Time) {
+	c := s.fleet.car(cmd.VIN())
 	var no *command.Refusal
 	var advice string
 	switch cmd.Entity {
 	case "engine_runtime":
 		c.EngineRuntime = cmd.Runtime
-		b.saveCar(c)
+		s.files.saveCar(c)
 	case "refresh":
 		if no = c.account.refusedReads(now); no != nil {
 			break
@@ -100,5 +92,5 @@ func (b *Bridge) settleLocally(cmd *command.Command, now time.Time) {
 			c.account.plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
 		}
 	}
-	b.execute(b.machine.Settle(cmd, no, advice, now), now)
+	s.execute(s.machine.Settle(cmd, no, advice, now), now)
 }

@@ -23,21 +23,12 @@ type bridgeStatus struct {
 	counters    string // the part that waits
 	publishedAt time.Time
 	store       bool
-	due         bool // something in it may have changed
-}
-
-// publishStatusSoon has the bridge's own state looked at with the next documents.
-func (b *Bridge) publishStatusSoon(now time.Time) {
-	b.self.status.due = true
-	if b.times.publishAt.IsZero() {
-		b.times.publishAt = now.Add(debounce)
-	}
 }
 
 // publishStatus publishes the bridge's own state: what matters at once, the
 // counters every five minutes.
 func (b *Bridge) publishStatus(now time.Time) {
-	b.self.status.due = false
+	b.changes.bridge = false
 	cloud := b.cloud(now)
 	problem := b.opts.Store.Problem() != nil
 	if problem != b.self.status.store {
@@ -48,18 +39,18 @@ func (b *Bridge) publishStatus(now time.Time) {
 			b.log.Info().Msg("the store can be written again")
 		}
 	}
-	logins := b.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.problem()), "unknown_fields": len(b.self.unknownFields),
+	logins := b.accounts.logins(now)
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.Problem()), "unknown_fields": len(b.self.unknownFields),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = entity.Stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
-	b.retain(b.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.advice, "since": entity.Stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
-	b.retain(b.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.broker.attributes()))
-	b.retain(b.topic("bridge", "login_url", "attributes"), entity.Encode(logins.urlAttributes()))
-	b.retain(b.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.grantAttributes(now)))
-	counters := b.counters(now)
+	b.link.retain(b.link.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.advice, "since": entity.Stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
+	b.link.retain(b.link.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.broker.Attributes()))
+	b.link.retain(b.link.topic("bridge", "login_url", "attributes"), entity.Encode(logins.urlAttributes()))
+	b.link.retain(b.link.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.grantAttributes(now)))
+	counters := b.accounts.counters(now)
 	same, sameCounters := entity.Encode(core), entity.Encode(counters)
 	due := now.Sub(b.self.status.publishedAt) >= countersEvery || b.self.status.publishedAt.IsZero() || b.self.status.publishedAt.After(now)
 	if same == b.self.status.core && (sameCounters == b.self.status.counters || !due) {
@@ -67,8 +58,8 @@ func (b *Bridge) publishStatus(now time.Time) {
 	}
 	b.self.status.core, b.self.status.counters, b.self.status.publishedAt = same, sameCounters, now
 	maps.Copy(core, counters)
-	b.retain(b.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.self.unknownFields))...)}))
-	b.retain(b.topic("bridge", "state"), entity.Encode(core))
+	b.link.retain(b.link.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.self.unknownFields))...)}))
+	b.link.retain(b.link.topic("bridge", "state"), entity.Encode(core))
 }
 
 func onOff(on bool) string {
@@ -79,9 +70,9 @@ func onOff(on bool) string {
 }
 
 // counters add up the keys of all accounts.
-func (b *Bridge) counters(now time.Time) map[string]any {
+func (all accounts) counters(now time.Time) map[string]any {
 	var quotas []*schedule.Quota
-	for _, a := range b.accounts {
+	for _, a := range all {
 		quotas = append(quotas, a.quota)
 	}
 	s := schedule.Together(quotas...).State(now)
@@ -154,7 +145,7 @@ func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
 	}
 	line.Str("account", a.label).Msg("cloud status: " + string(a.status))
 	if event != "" {
-		b.publishEvent(b.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
+		b.link.publishEvent(b.link.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
 	}
 }
 
@@ -163,14 +154,14 @@ func (b *Bridge) announceBridge() {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
-	m := entity.BridgeMessage(b.place)
+	m := entity.BridgeMessage(b.link.place)
 	if b.self.announcedEntities == nil {
 		b.self.announcedEntities = map[string]string{}
 		_ = json.Unmarshal(b.opts.Store.Load(announcedFile), &b.self.announcedEntities) // nothing to remove, if it is lost
 	}
 	entity.Entomb(m, b.self.announcedEntities)
-	if payload, err := m.Payload(); err == nil && b.link.mirror.Send(b.ownDevice(), payload) {
-		b.expectDevice(b.ownDevice())
+	if payload, err := m.Payload(); err == nil && b.link.mirror.Send(b.link.ownDevice(), payload) {
+		b.link.expectDevice(b.link.ownDevice())
 		if entity.Remember(m, b.self.announcedEntities) {
 			b.opts.Store.Save(announcedFile, []byte(entity.Encode(b.self.announcedEntities)), store.Whole)
 		}

@@ -12,7 +12,7 @@ import (
 
 // Views lists the cars while the bridge runs; ViewsAlone without.
 func (b *Bridge) Views(ctx context.Context) (views []dashboard.View, err error) {
-	err = b.within(ctx, func(time.Time) {
+	err = b.workers.within(ctx, func(time.Time) {
 		for _, c := range b.fleet.cars {
 			b.fleet.names.Give(&c.Car)
 			views = append(views, dashboard.ViewOf(&c.Car, b.rules))

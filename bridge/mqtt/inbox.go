@@ -45,22 +45,16 @@ type inbox struct {
 	up      bool
 	waiting []*Received          // to be handed on, the oldest first
 	latest  map[string]*Received // by topic, those that wait for their topic's next second
-	paces   map[string]pace
+	paces   map[string]Pace
 	again   time.Time // when the first of those may go; zero: none waits
 	dropped int
-}
-
-// pace is how many messages of a topic were handed on in a second.
-type pace struct {
-	second time.Time
-	count  int
 }
 
 func newInbox(limit int) *inbox {
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	in := &inbox{limit: limit, wake: make(chan struct{}, 1), latest: map[string]*Received{}, paces: map[string]pace{}}
+	in := &inbox{limit: limit, wake: make(chan struct{}, 1), latest: map[string]*Received{}, paces: map[string]Pace{}}
 	in.watch.look(time.Now())
 	return in
 }
@@ -99,16 +93,13 @@ func (in *inbox) put(m Received) {
 // paced counts a message of a topic, and reports whether it must wait for the next
 // second.
 func (in *inbox) paced(topic string, now time.Time) bool {
-	p := in.paces[topic]
-	if age := now.Sub(p.second); age >= time.Second || age < 0 {
-		if len(in.paces) >= mostTopics {
-			clear(in.paces)
-		}
-		p = pace{second: now}
+	p, known := in.paces[topic]
+	if !known && len(in.paces) >= mostTopics {
+		clear(in.paces)
 	}
-	p.count++
+	over := !p.Allows(perSecond, now)
 	in.paces[topic] = p
-	return p.count > perSecond
+	return over
 }
 
 // release moves on those that waited for their topic's next second.

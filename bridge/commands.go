@@ -10,47 +10,68 @@ import (
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/volvo"
+
+	"github.com/rs/zerolog"
 )
 
+// commands are those to the cars: what the machine decides about them is done here.
+type commands struct {
+	limits  Commands
+	machine *command.Machine
+	fleet   *fleet
+	link    *link
+	files   *files
+	workers *workers
+	changes *changes
+	agenda  *agenda
+	log     zerolog.Logger
+
+	journals      journalQueue
+	refusals      refusalLog
+	unknownTopics mqtt.Pace
+	stopping      bool
+}
+
 // execute does what the machine of the commands decided, in order.
-func (b *Bridge) execute(effects []command.Effect, now time.Time) {
+func (s *commands) execute(effects []command.Effect, now time.Time) {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case command.Publish:
-			b.publishCommand(e, now)
+			s.publishCommand(e, now)
 		case command.Post:
-			b.post(e.Command, now)
+			s.post(e.Command, now)
 		case command.Journal:
-			b.journal(e.Command)
+			s.journal(e.Command)
 		case command.Read:
-			if c := b.fleet.car(e.VIN); c != nil {
+			if c := s.fleet.car(e.VIN); c != nil {
 				c.account.plan.Ask(c.key(e.Resource), e.At)
 			}
 		case command.Climate:
-			if c := b.fleet.car(e.VIN); c != nil {
-				b.climateUntil(c, e.Until)
-				b.saveCar(c)
+			if c := s.fleet.car(e.VIN); c != nil {
+				s.agenda.climateUntil(c, e.Until)
+				s.files.saveCar(c)
 			}
 		case command.Local:
-			b.settleLocally(e.Command, now)
+			s.settleLocally(e.Command, now)
 		case command.Changed:
-			if c := b.fleet.car(e.VIN); c != nil {
-				b.touch(c, now)
+			if c := s.fleet.car(e.VIN); c != nil {
+				s.changes.touch(c, now)
 			}
 		}
 	}
 }
 
 // situation is what the machine must know of the account and the bridge.
-func (b *Bridge) situation(a *account, now time.Time) command.Situation {
-	s := command.Situation{Now: now, Conflict: b.link.own.conflict(), Stopping: b.stopping}
+func (s *commands) situation(a *account, now time.Time) command.Situation {
+	situation := command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping}
 	if wait := a.posts.Wait(now, 0); wait > 0 {
-		s.Limit = &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", command.InWords(wait))}
+		situation.Limit = &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", command.InWords(wait))}
 	} else {
-		s.Limit = a.refused(now)
+		situation.Limit = a.refused(now)
 	}
-	return s
+	return situation
 }
 
 // refused is the refusal by the limits and the cloud, nil when a call is possible.
@@ -90,54 +111,54 @@ type progress struct {
 }
 
 // post writes a command to the journal and makes its POST, beside the loop.
-func (b *Bridge) post(cmd *command.Command, now time.Time) {
-	a := b.fleet.car(cmd.VIN()).account
+func (s *commands) post(cmd *command.Command, now time.Time) {
+	a := s.fleet.car(cmd.VIN()).account
 	apiKey, _ := a.quota.Pick(now, true) // there is one: the situation said so
 	a.count(apiKey, now, true)
 	vin, name, runtime, record := cmd.VIN(), cmd.Command, cmd.Runtime, cmd.Record()
-	b.workers.start(func() {
+	s.workers.start(func() {
 		p := progress{command: cmd, account: a, apiKey: apiKey}
-		p.seq, p.storeErr = b.opts.Store.Begin(record)
+		p.seq, p.storeErr = s.files.store.Begin(record)
 		begun := p
 		begun.begun = true
-		deliver(&b.workers, b.workers.progress, begun) // told only now: after a crash the journal must know of it
-		if p.outcome.Late = cmd.TooLate(b.opts.Commands.MaxAge, time.Now()); p.outcome.Late {
-			deliver(&b.workers, b.workers.progress, p)
+		deliver(s.workers, s.workers.progress, begun) // told only now: after a crash the journal must know of it
+		if p.outcome.Late = cmd.TooLate(s.limits.MaxAge, time.Now()); p.outcome.Late {
+			deliver(s.workers, s.workers.progress, p)
 			return
 		}
-		ctx, cancel := context.WithCancel(b.workers.commanding)
+		ctx, cancel := context.WithCancel(s.workers.commanding)
 		defer cancel()
 		p.outcome.Answer, p.outcome.Err = a.clients[apiKey].Invoke(ctx, vin, name, runtime)
-		deliver(&b.workers, b.workers.progress, p)
+		deliver(s.workers, s.workers.progress, p)
 	})
-	b.saveQuota(a, now)
+	s.files.saveQuota(a, now)
 }
 
 // advance takes a step of a POST.
-func (b *Bridge) advance(p progress, now time.Time) {
+func (s *commands) advance(p progress, now time.Time) {
 	if p.begun {
 		if p.storeErr != nil {
-			b.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
+			s.log.Error().Err(p.storeErr).Str("hint", "free some space on the disk of the store").Msg("the journal can't be written")
 		}
-		b.execute(b.machine.Begun(p.command, now), now)
+		s.execute(s.machine.Begun(p.command, now), now)
 		return
 	}
 	p.command.Seq = p.seq
 	if fault, ok := errors.AsType[*volvo.Error](p.outcome.Err); ok {
-		b.learnFromPost(p.account, p.apiKey, fault, now)
+		s.learnFromPost(p.account, p.apiKey, fault, now)
 	}
 	sent := p.command.Sent
-	b.execute(b.machine.Answered(p.command, p.outcome, now), now)
+	s.execute(s.machine.Answered(p.command, p.outcome, now), now)
 	if p.command.Status.Status == command.Refused { // no POST was made: it counts for nothing
 		p.account.undo(p.apiKey, sent)
 	}
-	if c := b.fleet.car(p.command.VIN()); c != nil {
-		b.execute(b.machine.Next(c.commands, b.situation(c.account, now)), now)
+	if c := s.fleet.car(p.command.VIN()); c != nil {
+		s.execute(s.machine.Next(c.commands, s.situation(c.account, now)), now)
 	}
 }
 
 // learnFromPost notes what the failure of a POST says of the account.
-func (b *Bridge) learnFromPost(a *account, apiKey int, fault *volvo.Error, now time.Time) {
+func (s *commands) learnFromPost(a *account, apiKey int, fault *volvo.Error, now time.Time) {
 	switch {
 	case fault.MayHaveActed:
 	case fault.Kind == volvo.ErrLogin, fault.NotSent && fault.Kind == volvo.ErrClient:
@@ -145,21 +166,21 @@ func (b *Bridge) learnFromPost(a *account, apiKey int, fault *volvo.Error, now t
 	case fault.NotSent:
 	case fault.Kind == volvo.ErrQuota:
 		a.quota.Spent(apiKey, now, fault.Wait)
-		b.saveQuota(a, now)
+		s.files.saveQuota(a, now)
 	case fault.Kind == volvo.ErrRateLimited:
 		a.pause(fault, now)
 	}
 }
 
 // publishCommand tells of a command's step: status topic, event, last command, log.
-func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
-	c, status := b.fleet.car(e.Command.VIN()), e.Status
+func (s *commands) publishCommand(e command.Publish, now time.Time) {
+	c, status := s.fleet.car(e.Command.VIN()), e.Status
 	if c == nil {
 		return
 	}
 	c.Statuses[e.Command.Entity] = status
-	b.retain(b.topic(c.Level, e.Command.Entity, "status"), entity.Encode(status))
-	b.publishEvent(b.topic(c.Level, "event"), map[string]any{
+	s.link.retain(s.link.topic(c.Level, e.Command.Entity, "status"), entity.Encode(status))
+	s.link.publishEvent(s.link.topic(c.Level, "event"), map[string]any{
 		"event_type": e.Event, "entity": e.Command.Entity, "id": status.ID, "command": status.Command, "status": status.Status,
 		"invokeStatus": status.InvokeStatus, "message": status.Message, "reason": status.Reason, "advice": status.Advice,
 		"confirmed": status.Confirmed,
@@ -169,15 +190,15 @@ func (b *Bridge) publishCommand(e command.Publish, now time.Time) {
 	if e.Command.Command != "" && (c.LastCommand == nil || !status.RequestedAt.Before(c.LastCommand.RequestedAt)) {
 		c.LastCommand = &status
 	}
-	b.logCommand(c, e, now)
-	b.touch(c, now)
+	s.logCommand(c, e, now)
+	s.changes.touch(c, now)
 }
 
 // logCommand writes a line of a command's life; of refusals one a minute.
-func (b *Bridge) logCommand(c *car, e command.Publish, now time.Time) {
-	line := b.log.Info()
+func (s *commands) logCommand(c *car, e command.Publish, now time.Time) {
+	line := s.log.Info()
 	if e.Status.Status == command.Refused {
-		yes, unlogged := b.flood.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
+		yes, unlogged := s.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
 		if !yes {
 			return
 		}
@@ -235,26 +256,26 @@ func (q *journalQueue) drain() {
 }
 
 // journal writes what became of a command.
-func (b *Bridge) journal(cmd *command.Command) {
+func (s *commands) journal(cmd *command.Command) {
 	seq, record := cmd.Seq, cmd.Record()
-	b.journals.add(b.workers.start, func() {
-		_ = b.opts.Store.Update(seq, false, record) // told by store_problem
+	s.journals.add(s.workers.start, func() {
+		_ = s.files.store.Update(seq, false, record) // told by store_problem
 	})
 }
 
 // reopenCommands takes up what an earlier process left.
-func (b *Bridge) reopenCommands(now time.Time) {
+func (s *commands) reopenCommands(now time.Time) {
 	posts := map[*account][]time.Time{}
-	for _, entry := range b.opts.Store.Commands() {
+	for _, entry := range s.files.store.Commands() {
 		var r command.Record
 		if json.Unmarshal(entry.Data, &r) != nil {
 			continue
 		}
-		c := b.fleet.car(r.VIN)
+		c := s.fleet.car(r.VIN)
 		if c == nil {
 			if entry.Open {
 				r.Status.Status = command.Unknown
-				_ = b.opts.Store.Update(entry.Seq, false, json.RawMessage(entity.Encode(r))) // told by store_problem
+				_ = s.files.store.Update(entry.Seq, false, json.RawMessage(entity.Encode(r))) // told by store_problem
 			}
 			continue
 		}
@@ -263,43 +284,11 @@ func (b *Bridge) reopenCommands(now time.Time) {
 		}
 		if last, ok := c.Statuses[r.Entity]; !ok || r.Status.UpdatedAt.After(last.UpdatedAt) {
 			c.Statuses[r.Entity] = r.Status
-			b.retain(b.topic(c.Level, r.Entity, "status"), entity.Encode(r.Status))
+			s.link.retain(s.link.topic(c.Level, r.Entity, "status"), entity.Encode(r.Status))
 		}
-		b.execute(b.machine.Restore(c.commands, r, entry.Seq, entry.Open, now), now)
+		s.execute(s.machine.Restore(c.commands, r, entry.Seq, entry.Open, now), now)
 	}
 	for a, times := range posts {
 		a.posts.Restore(times, now)
 	}
-}
-
-// finishCommands waits for the POSTs under way, a little; then they are unknown.
-func (b *Bridge) finishCommands(stop context.CancelFunc) {
-	b.stopping = true
-	grace := time.NewTimer(commandGrace)
-	defer grace.Stop()
-	for _, c := range b.fleet.cars {
-		b.execute(b.machine.Stop(c.commands, time.Now()), time.Now())
-	}
-	for b.commandsUnderWay() {
-		select {
-		case p := <-b.workers.progress:
-			b.advance(p, time.Now())
-		case e := <-b.link.conn.Events():
-			b.event(e)
-		case <-b.workers.results:
-		case <-b.workers.pictures:
-		case <-b.workers.tasks:
-		case <-grace.C:
-			stop()
-		}
-	}
-}
-
-func (b *Bridge) commandsUnderWay() bool {
-	for _, c := range b.fleet.cars {
-		if c.commands.UnderWay() {
-			return true
-		}
-	}
-	return false
 }

@@ -7,9 +7,11 @@ import (
 
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
-	shrink "volvobridge/bridge/picture"
+	smaller "volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
+
+	"github.com/rs/zerolog"
 )
 
 // The two pictures of a car.
@@ -38,8 +40,17 @@ const pictureRetry = time.Hour
 
 func imageFile(c *car, kind string) string { return imagePrefix + strings.ToLower(c.VIN) + "_" + kind }
 
-// fetchPictures fetches what is new. It costs no call of the API's quota.
-func (b *Bridge) fetchPictures(c *car, now time.Time) {
+// gallery fetches the cars' pictures and publishes them from the store.
+type gallery struct {
+	fleet   *fleet
+	link    *link
+	files   *files
+	workers *workers
+	log     zerolog.Logger
+}
+
+// fetch fetches what is new. It costs no call of the API's quota.
+func (g *gallery) fetch(c *car, now time.Time) {
 	for kind, fields := range pictureFields {
 		address := ""
 		for _, f := range fields {
@@ -52,50 +63,49 @@ func (b *Bridge) fetchPictures(c *car, now time.Time) {
 		}
 		c.fetching[kind] = true
 		client := c.account.clients[0]
-		b.workers.start(func() {
+		g.workers.start(func() {
 			p := picture{car: c, kind: kind, image: entity.Image{URL: address, At: now}}
-			p.data, p.image.Type, p.err = client.Image(b.workers.reading, address)
-			deliver(&b.workers, b.workers.pictures, p)
+			p.data, p.image.Type, p.err = client.Image(g.workers.reading, address)
+			deliver(g.workers, g.workers.pictures, p)
 		})
 	}
 }
 
-// keepPicture stores a fetched picture, publishes it and announces it.
-func (b *Bridge) keepPicture(p picture, now time.Time) {
+// keep stores a fetched picture and publishes it, and reports whether there is one.
+func (g *gallery) keep(p picture, now time.Time) bool {
 	c := p.car
 	delete(c.fetching, p.kind)
-	if b.fleet.car(c.VIN) != c {
-		return // forgotten meanwhile
+	if g.fleet.car(c.VIN) != c {
+		return false // forgotten meanwhile
 	}
 	if p.err != nil {
 		c.pictureAgain[p.kind] = now.Add(pictureRetry)
-		b.log.Debug().Str("car", c.label).Str("picture", p.kind).Err(p.err).Msg("no picture")
-		return
+		g.log.Debug().Str("car", c.label).Str("picture", p.kind).Err(p.err).Msg("no picture")
+		return false
 	}
 	c.Images[p.kind] = p.image
-	b.opts.Store.Save(imageFile(c, p.kind), p.data, store.Durable)
-	b.saveCar(c)
-	b.sendPicture(c, p.kind)
-	c.Prove(b.rules)
-	b.announceSoon(c, now)
+	g.files.store.Save(imageFile(c, p.kind), p.data, store.Durable)
+	g.files.saveCar(c)
+	g.send(c, p.kind)
+	return true
 }
 
-func (b *Bridge) sendPictures(c *car) {
+func (g *gallery) sendAll(c *car) {
 	for kind := range c.Images {
-		b.sendPicture(c, kind)
+		g.send(c, kind)
 	}
 }
 
 var errNoPicture = errors.New("the store lost the picture")
 
-// sendPicture publishes a picture from the store; it is too large to keep.
-func (b *Bridge) sendPicture(c *car, kind string) {
-	if !b.link.mirror.Connected() {
+// send publishes a picture from the store; it is too large to keep.
+func (g *gallery) send(c *car, kind string) {
+	if !g.link.mirror.Connected() {
 		return
 	}
 	file := imageFile(c, kind)
-	b.link.conn.Publish(mqtt.Message{Topic: b.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
-		if data := b.opts.Store.Load(file); data != nil {
+	g.link.conn.Publish(mqtt.Message{Topic: g.link.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
+		if data := g.files.store.Load(file); data != nil {
 			return data, nil
 		}
 		return nil, errNoPicture
@@ -104,21 +114,21 @@ func (b *Bridge) sendPicture(c *car, kind string) {
 
 const firstTarget = 200 << 10 // bytes of a picture that was too large for the broker
 
-// shrinkPicture makes a picture that the broker did not take smaller, and publishes
+// shrink makes a picture that the broker did not take smaller, and publishes
 // it again.
-func (b *Bridge) shrinkPicture(topic string, size int) {
-	rest, ours := strings.CutPrefix(topic, b.opts.MQTT.Topic+"/")
+func (g *gallery) shrink(topic string, size int) {
+	rest, ours := strings.CutPrefix(topic, g.link.opts.Topic+"/")
 	slug, kind, _ := strings.Cut(rest, "/image/")
-	c := b.fleet.bySlug[slug]
+	c := g.fleet.bySlug[slug]
 	if !ours || c == nil || c.Images[kind].Type == "" || c.fetching[kind] {
 		return
 	}
 	c.fetching[kind] = true
 	p := picture{car: c, kind: kind, image: c.Images[kind]}
-	data := b.opts.Store.Load(imageFile(c, kind))
-	b.workers.start(func() {
-		p.data, p.err = shrink.Smaller(data, min(firstTarget, size/2))
+	data := g.files.store.Load(imageFile(c, kind))
+	g.workers.start(func() {
+		p.data, p.err = smaller.Smaller(data, min(firstTarget, size/2))
 		p.image.Type = "image/jpeg"
-		deliver(&b.workers, b.workers.pictures, p)
+		deliver(g.workers, g.workers.pictures, p)
 	})
 }

@@ -1,0 +1,168 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"volvobridge/bridge/entity"
+	"volvobridge/bridge/store"
+	"volvobridge/discovery"
+	"volvobridge/volvo"
+
+	"github.com/rs/zerolog"
+)
+
+// The store's files. A car's holds its last readings and so its position: it is
+// for this process only.
+const (
+	carPrefix   = "car_"
+	imagePrefix = "image_"
+)
+
+func carFile(vin string) string { return carPrefix + strings.ToLower(vin) + ".json" }
+
+// files are the store's, as far as they are of accounts and cars.
+type files struct {
+	store *store.Store
+	log   zerolog.Logger
+}
+
+// loadCar reads what was known of a car. A broken file is kept aside and named.
+func (f *files) loadCar(c *car) {
+	data := f.store.Load(carFile(c.VIN))
+	if data == nil {
+		return
+	}
+	m, err := entity.LoadMemory(data)
+	if err != nil {
+		f.log.Warn().Str("car", c.label).Str("hint", "the file was kept aside; all of it is read again from Volvo").Msg("the snapshot can't be read")
+		f.store.SetAside(carFile(c.VIN))
+	}
+	c.Memory = m
+}
+
+// saveCar writes what is known of a car, if that changed.
+func (f *files) saveCar(c *car) {
+	data := []byte(entity.Encode(c.Memory))
+	if sum := digest(data); len(data) > 0 && sum != c.saved {
+		c.saved = sum
+		f.store.Save(carFile(c.VIN), data, store.Whole)
+	}
+}
+
+// countedCalls is what a restart must know of the limits.
+type countedCalls struct {
+	Keys  json.RawMessage `json:"keys"`
+	Calls []time.Time     `json:"calls"` // of the last minute
+}
+
+func quotaFile(a *account) string { return "calls_" + a.file + ".json" }
+
+func (f *files) loadQuota(a *account) {
+	data := f.store.Load(quotaFile(a))
+	if data == nil {
+		return
+	}
+	var saved countedCalls
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(&saved) // what stands behind it is of a longer one
+	if err == nil {
+		err = a.quota.Load(saved.Keys)
+	}
+	a.polls.Restore(saved.Calls, time.Now())
+	if err != nil {
+		f.log.Warn().Str("file", f.store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
+	}
+}
+
+// saveQuota writes the count of calls: at once after a rest, in a burst of calls
+// ten times a second.
+func (f *files) saveQuota(a *account, now time.Time) {
+	if now.Sub(a.counted) < quotaEvery && !a.counted.After(now) {
+		a.uncounted = a.counted.Add(quotaEvery)
+		return
+	}
+	a.counted, a.uncounted = now, time.Time{}
+	for _, other := range *a.all { // a key may be another's too
+		if other == a || other.quota.Shares(a.quota) {
+			counted := countedCalls{Keys: other.quota.Save()}
+			if other.perMinute <= mostPerMinute { // a higher one is no limit of Volvo's
+				counted.Calls = other.polls.Times()
+			}
+			f.store.Save(quotaFile(other), []byte(entity.Encode(counted)), store.Light)
+		}
+	}
+}
+
+const (
+	quotaEvery    = 100 * time.Millisecond
+	mostPerMinute = 1000
+)
+
+func listFile(a *account) string { return "cars_" + a.file }
+
+// rememberCars keeps the list of an account's cars, so that a start in an outage
+// has them.
+func (f *files) rememberCars(a *account) {
+	vins := make([]string, 0, len(a.cars))
+	for _, c := range a.cars {
+		vins = append(vins, c.VIN)
+	}
+	f.store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), store.Durable)
+}
+
+func (f *files) knownCars(a *account) []string {
+	var vins []string
+	for vin := range strings.FieldsSeq(string(f.store.Load(listFile(a)))) {
+		if volvo.ValidVIN(vin) {
+			vins = append(vins, vin)
+		}
+	}
+	return vins
+}
+
+// known is a car by what the store has of it.
+type known struct{ vin, slug string }
+
+func (f *files) removeFiles(vin string) {
+	for _, name := range []string{carFile(vin), imagePrefix + strings.ToLower(vin) + "_" + exterior, imagePrefix + strings.ToLower(vin) + "_" + interior} {
+		f.store.Remove(name)
+	}
+}
+
+// findKnown finds a car among those that run and those that the store knows.
+func (f *files) findKnown(cars []*car, name string) (known, error) {
+	var all []known
+	for _, c := range cars {
+		all = append(all, known{c.VIN, c.Level})
+	}
+	for _, file := range f.store.Names(carPrefix) {
+		vin := strings.ToUpper(strings.TrimSuffix(strings.TrimPrefix(file, carPrefix), ".json"))
+		m, err := entity.LoadMemory(f.store.Load(file))
+		if !volvo.ValidVIN(vin) || err != nil || slices.ContainsFunc(all, func(k known) bool { return k.vin == vin }) {
+			continue
+		}
+		if m.Slug == "" {
+			m.Slug = vin
+		}
+		all = append(all, known{vin, m.Slug})
+	}
+	var slugs []string
+	for _, k := range all {
+		if strings.EqualFold(k.vin, name) || k.slug == name || k.slug == discovery.Slug(name) {
+			return k, nil
+		}
+		slugs = append(slugs, k.slug)
+	}
+	switch {
+	case len(name) == wholeVIN && volvo.ValidVIN(name): // only the broker may know it
+		return known{strings.ToUpper(name), strings.ToUpper(name)}, nil
+	case len(slugs) == 0:
+		return known{}, errors.New("no car is known; name it by its VIN")
+	}
+	return known{}, fmt.Errorf("there is no car %q; known are %s", name, strings.Join(slugs, ", "))
+}
