@@ -1,11 +1,14 @@
 package bridge
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
+	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
@@ -21,7 +24,6 @@ type account struct {
 	vehicles []Vehicle
 	all      *accounts        // this one and the others
 	reads    []volvo.Resource // of each car
-	cars     []*car
 
 	plan  *schedule.Plan
 	quota *schedule.Quota
@@ -109,8 +111,8 @@ func (a *account) outage() bool {
 	return a.failures >= failuresToTell && len(a.failing) >= distinct
 }
 
-// current works out the status.
-func (a *account) current(now time.Time) cloudStatus {
+// current works out the status; reached tells whether a car of the account still answers.
+func (a *account) current(reached func() bool, now time.Time) cloudStatus {
 	if a.chain != nil {
 		if status := cloudOf(a.chain.State(now)); status != cloudOK {
 			return status
@@ -127,7 +129,7 @@ func (a *account) current(now time.Time) cloudStatus {
 		return cloudUnreachable
 	case a.outage():
 		return cloudOutage
-	case a.listsNone && !slices.ContainsFunc(a.cars, func(c *car) bool { return now.Sub(c.LastGood) < patience }):
+	case a.listsNone && !reached():
 		return cloudNoCar
 	}
 	return cloudOK
@@ -214,10 +216,32 @@ func (a *account) answered() {
 	clear(a.failing)
 }
 
-// drop lets a car go.
-func (a *account) drop(c *car) {
-	a.cars = slices.DeleteFunc(a.cars, func(x *car) bool { return x == c })
-	a.plan.Remove(c.VIN)
+// countedCalls is what a restart must know of the limits.
+type countedCalls struct {
+	Keys  json.RawMessage `json:"keys"`
+	Calls []time.Time     `json:"calls"` // of the last minute
+}
+
+const mostPerMinute = 1000 // a higher limit is none of Volvo's
+
+// counts are the calls counted, for a restart.
+func (a *account) counts() []byte {
+	counted := countedCalls{Keys: a.quota.Save()}
+	if a.perMinute <= mostPerMinute {
+		counted.Calls = a.polls.Times()
+	}
+	return []byte(entity.Encode(counted))
+}
+
+// restoreCounts takes up what counts returned before a restart.
+func (a *account) restoreCounts(data []byte, now time.Time) error {
+	var saved countedCalls
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(&saved) // what stands behind it is of a longer one
+	if err == nil {
+		err = a.quota.Load(saved.Keys)
+	}
+	a.polls.Restore(saved.Calls, now)
+	return err
 }
 
 // accounts are all of them.

@@ -62,6 +62,22 @@ func (f *fleet) slug(name, vin string) string {
 	return slug
 }
 
+// of returns the cars of an account.
+func (f *fleet) of(a *account) []*car {
+	var cars []*car
+	for _, c := range f.cars {
+		if c.account == a {
+			cars = append(cars, c)
+		}
+	}
+	return cars
+}
+
+// reached tells whether a car of an account still answers.
+func (f *fleet) reached(a *account, now time.Time) bool {
+	return slices.ContainsFunc(f.cars, func(c *car) bool { return c.account == a && now.Sub(c.LastGood) < patience })
+}
+
 // underWay tells whether a command of any car is.
 func (f *fleet) underWay() bool {
 	return slices.ContainsFunc(f.cars, func(c *car) bool { return c.commands.UnderWay() })

@@ -90,7 +90,6 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.fleet.cars = append(b.fleet.cars, c)
 	b.fleet.byVIN[strings.ToUpper(vin)] = c
 	b.fleet.unpublished++
-	a.cars = append(a.cars, c)
 	b.fleet.bySlug[c.Level] = c
 	a.plan.Add(vin, a.reads, now)
 	if b.link.conn != nil && b.opts.HomeAssistant.Discovery {
@@ -131,10 +130,10 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
 			from := c.account
 			c.moveTo(a, now)
-			b.files.rememberCars(from)
+			b.files.rememberCars(from, b.fleet.of(from))
 		}
 	}
-	for _, c := range a.cars {
+	for _, c := range b.fleet.of(a) {
 		switch {
 		case listed[strings.ToUpper(c.VIN)]:
 			a.listsNone = false
@@ -148,14 +147,13 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 		}
 		b.checkAvailability(c, now)
 	}
-	b.files.rememberCars(a)
+	b.files.rememberCars(a, b.fleet.of(a))
 }
 
 // moveTo gives a car that its account no longer lists to the one that does.
 func (c *car) moveTo(to *account, now time.Time) {
-	c.account.drop(c)
+	c.account.plan.Remove(c.VIN)
 	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
-	to.cars = append(to.cars, c)
 	to.plan.Add(c.VIN, to.reads, now)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -65,38 +64,7 @@ func (s *commands) execute(effects []command.Effect, now time.Time) {
 
 // situation is what the machine must know of the account and the bridge.
 func (s *commands) situation(a *account, now time.Time) command.Situation {
-	situation := command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping}
-	if wait := a.posts.Wait(now, 0); wait > 0 {
-		situation.Limit = &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of commands a minute is reached; try again in %s.", command.InWords(wait))}
-	} else {
-		situation.Limit = a.refused(now)
-	}
-	return situation
-}
-
-// refused is the refusal by the limits and the cloud, nil when a call is possible.
-func (a *account) refused(now time.Time) *command.Refusal {
-	if wait := max(a.paused.Sub(now), a.calls.Wait(now, 0)); wait > 0 { // reads leave room, if polling.per_minute has any
-		return &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("Volvo's limit of calls a minute is reached; try again in %s.", command.InWords(wait))}
-	}
-	if _, ok := a.quota.Pick(now, true); !ok {
-		return &command.Refusal{Reason: command.QuotaSpent, Advice: fmt.Sprintf("The daily quota of the API key is spent; try again in %s.", command.InWords(a.quota.Free(now, true).Sub(now)))}
-	}
-	if a.rejected[volvo.ConnectedVehicle] || a.chain != nil && a.chain.State(now).Login {
-		return &command.Refusal{Reason: command.LoginRequired, Advice: "Log in again: Volvo no longer accepts the access token."}
-	}
-	return nil
-}
-
-// refusedReads is the same for a refresh, which has no share in the reserve.
-func (a *account) refusedReads(now time.Time) *command.Refusal {
-	if wait := a.calls.Wait(now, a.commandShare(now)); wait > 0 {
-		return &command.Refusal{Reason: command.RateLimited, Advice: fmt.Sprintf("The limit of calls a minute is reached; try again in %s.", command.InWords(wait))}
-	}
-	if _, ok := a.quota.Pick(now, false); !ok {
-		return &command.Refusal{Reason: command.QuotaSpent, Advice: "What is left of the daily quota is kept for commands."}
-	}
-	return a.refused(now)
+	return command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping, Limit: a.refusedCommand(now)}
 }
 
 // progress is a step of a POST: begun, that is in the journal, or ended.
@@ -145,7 +113,9 @@ func (s *commands) advance(p progress, now time.Time) {
 	}
 	p.command.Seq = p.seq
 	if fault, ok := errors.AsType[*volvo.Error](p.outcome.Err); ok {
-		s.learnFromPost(p.account, p.apiKey, fault, now)
+		if p.account.learnFromPost(p.apiKey, fault, now) {
+			s.files.saveQuota(p.account, now)
+		}
 	}
 	sent := p.command.Sent
 	s.execute(s.machine.Answered(p.command, p.outcome, now), now)
@@ -154,21 +124,6 @@ func (s *commands) advance(p progress, now time.Time) {
 	}
 	if c := s.fleet.car(p.command.VIN()); c != nil {
 		s.execute(s.machine.Next(c.commands, s.situation(c.account, now)), now)
-	}
-}
-
-// learnFromPost notes what the failure of a POST says of the account.
-func (s *commands) learnFromPost(a *account, apiKey int, fault *volvo.Error, now time.Time) {
-	switch {
-	case fault.MayHaveActed:
-	case fault.Kind == volvo.ErrLogin, fault.NotSent && fault.Kind == volvo.ErrClient:
-		a.reject(volvo.Commands)
-	case fault.NotSent:
-	case fault.Kind == volvo.ErrQuota:
-		a.quota.Spent(apiKey, now, fault.Wait)
-		s.files.saveQuota(a, now)
-	case fault.Kind == volvo.ErrRateLimited:
-		a.pause(fault, now)
 	}
 }
 

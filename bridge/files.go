@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,12 +53,6 @@ func (f *files) saveCar(c *car) {
 	}
 }
 
-// countedCalls is what a restart must know of the limits.
-type countedCalls struct {
-	Keys  json.RawMessage `json:"keys"`
-	Calls []time.Time     `json:"calls"` // of the last minute
-}
-
 func quotaFile(a *account) string { return "calls_" + a.file + ".json" }
 
 func (f *files) loadQuota(a *account) {
@@ -68,12 +60,7 @@ func (f *files) loadQuota(a *account) {
 	if data == nil {
 		return
 	}
-	var saved countedCalls
-	err := json.NewDecoder(bytes.NewReader(data)).Decode(&saved) // what stands behind it is of a longer one
-	if err == nil {
-		err = a.quota.Load(saved.Keys)
-	}
-	a.polls.Restore(saved.Calls, time.Now())
+	err := a.restoreCounts(data, time.Now())
 	if err != nil {
 		f.log.Warn().Str("file", f.store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
 	}
@@ -89,27 +76,22 @@ func (f *files) saveQuota(a *account, now time.Time) {
 	a.counted, a.uncounted = now, time.Time{}
 	for _, other := range *a.all { // a key may be another's too
 		if other == a || other.quota.Shares(a.quota) {
-			counted := countedCalls{Keys: other.quota.Save()}
-			if other.perMinute <= mostPerMinute { // a higher one is no limit of Volvo's
-				counted.Calls = other.polls.Times()
-			}
-			f.store.Save(quotaFile(other), []byte(entity.Encode(counted)), store.Light)
+			f.store.Save(quotaFile(other), other.counts(), store.Light)
 		}
 	}
 }
 
 const (
-	quotaEvery    = 100 * time.Millisecond
-	mostPerMinute = 1000
+	quotaEvery = 100 * time.Millisecond
 )
 
 func listFile(a *account) string { return "cars_" + a.file }
 
 // rememberCars keeps the list of an account's cars, so that a start in an outage
 // has them.
-func (f *files) rememberCars(a *account) {
-	vins := make([]string, 0, len(a.cars))
-	for _, c := range a.cars {
+func (f *files) rememberCars(a *account, cars []*car) {
+	vins := make([]string, 0, len(cars))
+	for _, c := range cars {
 		vins = append(vins, c.VIN)
 	}
 	f.store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), store.Durable)

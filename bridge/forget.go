@@ -44,8 +44,8 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 		}
 		f.Back = true
 		b.fleet.remove(c)
-		c.account.drop(c)
-		b.files.rememberCars(c.account)
+		c.account.plan.Remove(c.VIN)
+		b.files.rememberCars(c.account, b.fleet.of(c.account))
 	}
 	topics := b.link.topicsOf(k.slug)
 	for _, topic := range topics {

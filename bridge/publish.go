@@ -46,7 +46,7 @@ func (b *Bridge) publishDirty(now time.Time) {
 
 func (b *Bridge) checkReady() {
 	for _, a := range b.accounts {
-		if len(a.vehicles) == 0 && !a.listed && len(a.cars) == 0 {
+		if len(a.vehicles) == 0 && !a.listed && len(b.fleet.of(a)) == 0 {
 			return
 		}
 	}

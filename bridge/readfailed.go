@@ -54,49 +54,6 @@ func (b *Bridge) denied(c *car, r volvo.Resource, fault *volvo.Error, now time.T
 	b.changes.touch(c, now)
 }
 
-// sortFault takes what a failed read says of the account, and returns what it
-// says of the resource.
-func (a *account) sortFault(r result, fault *volvo.Error, now time.Time) schedule.Outcome {
-	switch fault.Kind {
-	case volvo.ErrQuota:
-		a.quota.Spent(r.apiKey, now, fault.Wait)
-		return schedule.Postponed
-	case volvo.ErrRateLimited:
-		a.pause(fault, now)
-		return schedule.Postponed
-	case volvo.ErrLogin:
-		a.reject(r.key.Resource)
-		a.answered()
-		return schedule.Unsupported
-	case volvo.ErrUnsupported, volvo.ErrScope, volvo.ErrNotYours, volvo.ErrBadRequest:
-		a.failures = 0
-		return schedule.Unsupported
-	}
-	a.failed(r.key.Resource, fault, now)
-	return schedule.Failed
-}
-
-func (a *account) pause(fault *volvo.Error, now time.Time) {
-	wait := defaultPause
-	if fault.Wait > 0 {
-		wait = fault.Wait
-	}
-	if until := now.Add(wait); until.After(a.paused) {
-		a.paused = until
-	}
-}
-
-func (a *account) reject(r volvo.Resource) {
-	if a.chain != nil {
-		return // the chain decides
-	}
-	api := r.API()
-	if r == schedule.List {
-		api = volvo.ConnectedVehicle
-	}
-	a.rejected[api] = true
-}
-
 // logFault logs a failure at a level that fits: what heals by itself is told by
 // the change of the cloud's status, once.
 func (a *account) logFault(log zerolog.Logger, label string, r volvo.Resource, fault *volvo.Error) {

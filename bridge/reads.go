@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"maps"
 	"time"
 
@@ -16,49 +15,6 @@ const (
 	maxUnknownFields = 100
 )
 
-// result is the end of a read.
-type result struct {
-	account  *account
-	key      schedule.Key
-	apiKey   int
-	started  time.Time
-	readings volvo.Readings
-	cars     volvo.VehicleList
-	err      error
-}
-
-// nextRead returns when dispatch can start a read of the account, if no event
-// comes first.
-func (a *account) nextRead(now time.Time) time.Time {
-	if !a.ready(now) {
-		return time.Time{} // the chain tells when it has a token
-	}
-	urgentOnly := a.inFlight >= maxInFlight || a.outage()
-	due, ok := a.plan.Wake(urgentOnly)
-	if a.outage() {
-		if !ok || a.probe.Before(due) {
-			due, ok = a.probe, a.inFlight == 0
-		}
-	}
-	if !ok {
-		return time.Time{}
-	}
-	for _, gate := range []time.Time{a.paused, a.quota.Free(now, urgentOnly), now.Add(a.polls.Wait(now, a.askedShare+a.commandShare(now)))} {
-		if gate.After(due) {
-			due = gate
-		}
-	}
-	// What was asked for waits for less; look again soon enough for it.
-	_, reserve := a.quota.Pick(now, true)
-	if urgent, ok := a.plan.Wake(true); ok && reserve && !now.Before(a.paused) && urgent.Before(due) {
-		due = urgent.Add(a.calls.Wait(now, a.commandShare(now)))
-	}
-	if !due.After(now) { // could not be started now: something must change first
-		due = now.Add(100 * time.Millisecond)
-	}
-	return due
-}
-
 // dispatch starts every read that is due and allowed.
 func (b *Bridge) dispatch(now time.Time) {
 	for _, a := range b.accounts {
@@ -68,37 +24,8 @@ func (b *Bridge) dispatch(now time.Time) {
 	}
 }
 
-// perDay is what is wanted of the account's keys, by it and by those that share
-// them.
-func (a *account) perDay() float64 {
-	calls := 0.0
-	for _, other := range *a.all {
-		if other == a || other.quota.Shares(a.quota) {
-			calls += other.plan.PerDay()
-		}
-	}
-	return calls
-}
-
 func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
-	if now.Before(a.paused) || !a.ready(now) {
-		return false
-	}
-	urgentOnly := a.inFlight >= maxInFlight || a.outage() || a.polls.Wait(now, a.askedShare+a.commandShare(now)) > 0
-	apiKey, polling := a.quota.Pick(now, false)
-	if !polling {
-		if apiKey, polling = a.quota.Pick(now, true); !polling {
-			return false
-		}
-		urgentOnly = true
-	}
-	if a.calls.Wait(now, a.commandShare(now)) > 0 {
-		return false
-	}
-	key, _, ok := a.plan.Next(now, urgentOnly)
-	if !ok && a.outage() && a.inFlight == 0 && !now.Before(a.probe) {
-		key, ok = a.plan.Probe(now)
-	}
+	key, apiKey, ok := a.pick(now)
 	if !ok {
 		return false
 	}
@@ -117,17 +44,6 @@ func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
 	a.inFlight++
 	b.workers.start(func() { deliver(&b.workers, b.workers.results, a.read(b.workers.reading, apiKey, key)) })
 	return true
-}
-
-// read does one GET, in a goroutine of its own.
-func (a *account) read(ctx context.Context, apiKey int, key schedule.Key) result {
-	r := result{account: a, key: key, apiKey: apiKey, started: time.Now()}
-	if key.Resource == schedule.List {
-		r.cars, r.err = a.clients[apiKey].Vehicles(ctx)
-		return r
-	}
-	r.readings, r.err = a.clients[apiKey].Read(ctx, key.Car, key.Resource)
-	return r
 }
 
 // apply takes the end of a read.

@@ -94,7 +94,7 @@ type cloudView struct {
 func (b *Bridge) cloud(now time.Time) cloudView {
 	worst := cloudView{status: cloudOK}
 	for _, a := range b.accounts {
-		if status := a.current(now); status != a.status {
+		if status := a.current(func() bool { return b.fleet.reached(a, now) }, now); status != a.status {
 			old := a.status
 			a.status, a.since = status, now
 			b.cloudChanged(a, old, now)
@@ -109,26 +109,32 @@ func (b *Bridge) cloud(now time.Time) cloudView {
 	return worst
 }
 
-// cloudChanged logs a change, once, and tells it as an event.
-func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
-	var event string
-	switch a.status {
+// eventOf is the event that a change of the status is told as; empty: none.
+func eventOf(old, status cloudStatus) string {
+	down := old == cloudOutage || old == cloudUnreachable
+	switch status {
 	case cloudLogin:
-		event = "login_required"
+		return "login_required"
 	case cloudQuota:
-		event = "quota_spent"
+		return "quota_spent"
 	case cloudOutage, cloudUnreachable:
-		if old != cloudOutage && old != cloudUnreachable {
-			event = "outage"
+		if !down {
+			return "outage"
 		}
 	case cloudOK, cloudRateLimited:
-		switch old {
-		case cloudQuota:
-			event = "quota_refilled"
-		case cloudOutage, cloudUnreachable:
-			event = "recovered"
+		if old == cloudQuota {
+			return "quota_refilled"
+		}
+		if down {
+			return "recovered"
 		}
 	}
+	return ""
+}
+
+// cloudChanged logs a change, once, and tells it as an event.
+func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
+	event := eventOf(old, a.status)
 	line := b.log.Info()
 	switch a.status {
 	case cloudLogin:
