@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/heap"
 	"time"
+	"volvobridge/volvo"
 )
 
 // agenda is when which car needs something, the earliest first: an announcement, or
@@ -58,6 +59,30 @@ func (a *agenda) due(now time.Time) *car {
 func (a *agenda) announceAt(c *car, at time.Time) {
 	c.announce = at
 	a.remind(c, at)
+}
+
+// announceSoon plans the announcement: when the first look at the car is
+// complete, or a moment after news.
+func (a *agenda) announceSoon(c *car, now time.Time) {
+	wait := settle
+	if !c.settled() {
+		wait = settleSweep
+	}
+	if c.announce.IsZero() {
+		a.announceAt(c, now.Add(wait))
+	}
+}
+
+// tried marks a resource as tried; after the last one of a new car there is no reason
+// to wait with the announcement.
+func (a *agenda) tried(c *car, r volvo.Resource, now time.Time) {
+	if c.Tried[r] {
+		return
+	}
+	c.Tried[r] = true
+	if len(c.Tried) >= len(c.account.Resources) && c.announced == "" && len(c.Proven) > 0 {
+		a.announceAt(c, now.Add(2*debounce))
+	}
 }
 
 // climateUntil sets the end of the climate's timer; zero: it is over.

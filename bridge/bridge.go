@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/discovery"
@@ -21,7 +22,7 @@ type Bridge struct {
 	opts     Options
 	rules    entity.Rules // which entities the configuration allows
 	log      zerolog.Logger
-	accounts accounts
+	accounts account.All
 	fleet    fleet
 	link     *link
 	files    *files
@@ -63,7 +64,7 @@ func (f *fleet) slug(name, vin string) string {
 }
 
 // of returns the cars of an account.
-func (f *fleet) of(a *account) []*car {
+func (f *fleet) of(a *account.Account) []*car {
 	var cars []*car
 	for _, c := range f.cars {
 		if c.account == a {
@@ -74,7 +75,7 @@ func (f *fleet) of(a *account) []*car {
 }
 
 // reached tells whether a car of an account still answers.
-func (f *fleet) reached(a *account, now time.Time) bool {
+func (f *fleet) reached(a *account.Account, now time.Time) bool {
 	return slices.ContainsFunc(f.cars, func(c *car) bool { return c.account == a && now.Sub(c.LastGood) < patience })
 }
 
@@ -114,7 +115,7 @@ type times struct {
 
 // workers are the goroutines beside the loop, and how they hand over what they have.
 type workers struct {
-	results  chan result
+	results  chan account.Result
 	progress chan progress
 	pictures chan picture
 	tasks    chan func(time.Time) // what others have the loop do
@@ -154,7 +155,7 @@ func New(opts Options) *Bridge {
 		link:    newLink(opts),
 		files:   &files{store: opts.Store, log: opts.Log},
 		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
-		workers: workers{results: make(chan result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
+		workers: workers{results: make(chan account.Result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
 	}
 	b.gallery = &gallery{fleet: &b.fleet, link: b.link, files: b.files, workers: &b.workers, log: opts.Log}
 	b.commands = &commands{

@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
@@ -13,7 +14,7 @@ import (
 type car struct {
 	entity.Car
 	label   string // in logs: never the VIN
-	account *account
+	account *account.Account
 
 	online         string                  // what availability says
 	reachedAt      time.Time               // when last known to be reachable, or not to blame
@@ -40,5 +41,5 @@ func (c *car) key(r volvo.Resource) schedule.Key { return schedule.Key{Car: c.VI
 // settled tells whether enough is known of a car to announce it: what was known
 // before a restart, or every resource tried once.
 func (c *car) settled() bool {
-	return c.announced != "" || len(c.Proven) > 0 && c.Model() != "" && c.Restored() || len(c.Tried) >= len(c.account.reads)
+	return c.announced != "" || len(c.Proven) > 0 && c.Model() != "" && c.Restored() || len(c.Tried) >= len(c.account.Resources)
 }

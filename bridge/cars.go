@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/volvo"
-
-	"github.com/rs/zerolog"
 )
 
 // start loads what is known, makes the configured cars and plans the reads.
@@ -20,24 +21,24 @@ func (b *Bridge) start(now time.Time) {
 		if label == "" {
 			label = fmt.Sprint("account", i+1)
 		}
-		a := newAccount(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
+		a := account.New(o, b.opts.Polling, b.opts.Commands.PerMinute, label, now)
 		for _, other := range b.accounts {
-			a.quota.Share(other.quota)
+			a.Quota.Share(other.Quota)
 		}
-		a.all = &b.accounts
+		a.All = &b.accounts
 		b.accounts = append(b.accounts, a)
-		if a.chain == nil && a.ends.IsZero() {
-			b.log.Info().Str("account", a.label).Str("hint", "they end about an hour after they were made; for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		if a.Chain == nil && a.Ends.IsZero() {
+			b.log.Info().Str("account", a.Label).Str("hint", "they end about an hour after they were made; for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
-		if !a.ends.IsZero() {
-			b.log.Warn().Str("account", a.label).Str("ends", a.ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
+		if !a.Ends.IsZero() {
+			b.log.Warn().Str("account", a.Label).Str("ends", a.Ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
 		b.files.loadQuota(a)
-		a.logLostScopes(b.log, now)
-		for _, v := range a.vehicles {
+		logLostScopes(a, b.log, now)
+		for _, v := range a.Vehicles {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
 		}
-		a.plan.AddList(now)
+		a.Plan.AddList(now)
 	}
 	b.addKnownCars(now)
 	b.commands.reopenCommands(now)
@@ -49,7 +50,7 @@ func (b *Bridge) start(now time.Time) {
 // configured for another account by now is that one's.
 func (b *Bridge) addKnownCars(now time.Time) {
 	for _, a := range b.accounts {
-		if len(a.vehicles) > 0 {
+		if len(a.Vehicles) > 0 {
 			continue
 		}
 		for _, vin := range b.files.knownCars(a) {
@@ -61,22 +62,22 @@ func (b *Bridge) addKnownCars(now time.Time) {
 }
 
 // logLostScopes names what a login does not cover, as after a change of commands.allow.
-func (a *account) logLostScopes(log zerolog.Logger, now time.Time) {
-	if a.chain == nil || a.chain.State(now).Login {
+func logLostScopes(a *account.Account, log zerolog.Logger, now time.Time) {
+	if a.Chain == nil || a.Chain.State(now).Login {
 		return
 	}
-	for _, what := range entity.Lost(a.chain.State(now).Missing) {
-		log.Warn().Str("account", a.label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
+	for _, what := range entity.Lost(a.Chain.State(now).Missing) {
+		log.Warn().Str("account", a.Label).Str("lost", what).Str("hint", "log in again, with the scope published with the application; or do without").Msg("the login does not cover this")
 	}
 }
 
 // addCar makes a car, with what was known of it before.
-func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
+func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.fleet.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
 		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, reachedAt: now}
 	c.commands = command.NewCar(&c.Car)
-	c.Interval = func(r volvo.Resource) time.Duration { return c.account.plan.Interval(c.key(r)) }
+	c.Interval = func(r volvo.Resource) time.Duration { return c.account.Plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.fleet.cars)+1)
 	if name != "" {
 		c.label = c.Level
@@ -91,7 +92,7 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 	b.fleet.byVIN[strings.ToUpper(vin)] = c
 	b.fleet.unpublished++
 	b.fleet.bySlug[c.Level] = c
-	a.plan.Add(vin, a.reads, now)
+	a.Plan.Add(vin, a.Resources, now)
 	if b.link.conn != nil && b.opts.HomeAssistant.Discovery {
 		b.link.conn.Subscribe(b.link.device(c))
 	}
@@ -117,17 +118,17 @@ func (b *Bridge) addCar(a *account, vin, name string, now time.Time) *car {
 
 // listCars takes the list of the account's cars: new ones join, and one that is
 // not listed twice, an hour apart, is gone.
-func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
-	a.listed, a.listsNone = true, cars.Whole || len(cars.VINs) == 0
+func (b *Bridge) listCars(a *account.Account, cars volvo.VehicleList, now time.Time) {
+	a.Listed, a.ListsNone = true, cars.Whole || len(cars.VINs) == 0
 	listed := map[string]bool{}
 	for _, vin := range cars.VINs {
 		listed[strings.ToUpper(vin)] = true
-		if len(a.vehicles) > 0 {
+		if len(a.Vehicles) > 0 {
 			continue
 		}
 		if c := b.fleet.car(vin); c == nil {
 			b.addCar(a, vin, "", now)
-		} else if c.account != a && len(c.account.vehicles) == 0 && !c.unlistedSince.IsZero() {
+		} else if c.account != a && len(c.account.Vehicles) == 0 && !c.unlistedSince.IsZero() {
 			from := c.account
 			c.moveTo(a, now)
 			b.files.rememberCars(from, b.fleet.of(from))
@@ -136,7 +137,7 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 	for _, c := range b.fleet.of(a) {
 		switch {
 		case listed[strings.ToUpper(c.VIN)]:
-			a.listsNone = false
+			a.ListsNone = false
 			c.unlistedSince, c.unlisted = time.Time{}, false
 		case !cars.Whole: // says nothing of the others
 		case c.unlistedSince.IsZero():
@@ -151,10 +152,10 @@ func (b *Bridge) listCars(a *account, cars volvo.VehicleList, now time.Time) {
 }
 
 // moveTo gives a car that its account no longer lists to the one that does.
-func (c *car) moveTo(to *account, now time.Time) {
-	c.account.plan.Remove(c.VIN)
+func (c *car) moveTo(to *account.Account, now time.Time) {
+	c.account.Plan.Remove(c.VIN)
 	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
-	to.plan.Add(c.VIN, to.reads, now)
+	to.Plan.Add(c.VIN, to.Resources, now)
 }
 
 // checkAvailability publishes whether the car is online.
@@ -169,7 +170,7 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 // read, until none was good for an hour or three planned gaps. While Volvo lets
 // us read nothing, that is not held against the car.
 func (c *car) checkOnline(now time.Time) (changed bool) {
-	if c.online == "online" && c.account.blocked(now) && !c.availabilityAt.IsZero() {
+	if c.online == "online" && c.account.Blocked(now) && !c.availabilityAt.IsZero() {
 		c.reachedAt = c.reachedAt.Add(now.Sub(c.availabilityAt))
 	}
 	if c.reachedAt.After(now) {
@@ -177,7 +178,7 @@ func (c *car) checkOnline(now time.Time) (changed bool) {
 	}
 	c.availabilityAt = now
 	limit := patience
-	if gap := c.account.plan.Shortest(c.VIN); gap < math.MaxInt64/3 {
+	if gap := c.account.Plan.Shortest(c.VIN); gap < math.MaxInt64/3 {
 		limit = max(limit, 3*gap)
 	}
 	online := "offline"

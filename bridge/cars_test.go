@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/store"
 )
 
@@ -15,7 +15,7 @@ func TestACarChangesItsAccount(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			before, now := ownCar(t), ownCar(t)
-			r := newRig(t, now, bridge.Vehicle{VIN: vin, Name: "My Car"})
+			r := newRig(t, now, account.Vehicle{VIN: vin, Name: "My Car"})
 			other := newRig(t, before).opts.Accounts[0]
 			r.opts.Accounts[0].Name, r.opts.Accounts[0].File = "now", "now"
 			other.Name, other.File, other.KeyIDs = "before", "before", []string{"other"}

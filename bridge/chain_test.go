@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/volvo"
@@ -817,7 +817,7 @@ func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*login.Chain) {
 		}
 		chains = append(chains, chain)
 		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud}, Tokens: chain, UserAgent: "test"})
-		r.opts.Accounts = append(r.opts.Accounts, bridge.Account{Name: chain.Name(), Chain: chain, Clients: []*volvo.Client{client}, KeyIDs: []string{chain.Name()}})
+		r.opts.Accounts = append(r.opts.Accounts, account.Options{Name: chain.Name(), Chain: chain, Clients: []*volvo.Client{client}, KeyIDs: []string{chain.Name()}})
 	}
 	return r, clouds, chains
 }

@@ -7,12 +7,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/volvo"
-
-	"github.com/rs/zerolog"
 )
 
 // commands are those to the cars: what the machine decides about them is done here.
@@ -45,7 +46,7 @@ func (s *commands) execute(effects []command.Effect, now time.Time) {
 			s.journal(e.Command)
 		case command.Read:
 			if c := s.fleet.car(e.VIN); c != nil {
-				c.account.plan.Ask(c.key(e.Resource), e.At)
+				c.account.Plan.Ask(c.key(e.Resource), e.At)
 			}
 		case command.Climate:
 			if c := s.fleet.car(e.VIN); c != nil {
@@ -63,14 +64,14 @@ func (s *commands) execute(effects []command.Effect, now time.Time) {
 }
 
 // situation is what the machine must know of the account and the bridge.
-func (s *commands) situation(a *account, now time.Time) command.Situation {
-	return command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping, Limit: a.refusedCommand(now)}
+func (s *commands) situation(a *account.Account, now time.Time) command.Situation {
+	return command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping, Limit: a.RefusedCommand(now)}
 }
 
 // progress is a step of a POST: begun, that is in the journal, or ended.
 type progress struct {
 	command  *command.Command
-	account  *account // the car may be another's by now
+	account  *account.Account // the car may be another's by now
 	apiKey   int
 	begun    bool
 	seq      int64
@@ -81,8 +82,8 @@ type progress struct {
 // post writes a command to the journal and makes its POST, beside the loop.
 func (s *commands) post(cmd *command.Command, now time.Time) {
 	a := s.fleet.car(cmd.VIN()).account
-	apiKey, _ := a.quota.Pick(now, true) // there is one: the situation said so
-	a.count(apiKey, now, true)
+	apiKey, _ := a.Quota.Pick(now, true) // there is one: the situation said so
+	a.Count(apiKey, now, true)
 	vin, name, runtime, record := cmd.VIN(), cmd.Command, cmd.Runtime, cmd.Record()
 	s.workers.start(func() {
 		p := progress{command: cmd, account: a, apiKey: apiKey}
@@ -96,7 +97,7 @@ func (s *commands) post(cmd *command.Command, now time.Time) {
 		}
 		ctx, cancel := context.WithCancel(s.workers.commanding)
 		defer cancel()
-		p.outcome.Answer, p.outcome.Err = a.clients[apiKey].Invoke(ctx, vin, name, runtime)
+		p.outcome.Answer, p.outcome.Err = a.Clients[apiKey].Invoke(ctx, vin, name, runtime)
 		deliver(s.workers, s.workers.progress, p)
 	})
 	s.files.saveQuota(a, now)
@@ -113,14 +114,14 @@ func (s *commands) advance(p progress, now time.Time) {
 	}
 	p.command.Seq = p.seq
 	if fault, ok := errors.AsType[*volvo.Error](p.outcome.Err); ok {
-		if p.account.learnFromPost(p.apiKey, fault, now) {
+		if p.account.LearnFromPost(p.apiKey, fault, now) {
 			s.files.saveQuota(p.account, now)
 		}
 	}
 	sent := p.command.Sent
 	s.execute(s.machine.Answered(p.command, p.outcome, now), now)
 	if p.command.Status.Status == command.Refused { // no POST was made: it counts for nothing
-		p.account.undo(p.apiKey, sent)
+		p.account.Undo(p.apiKey, sent)
 	}
 	if c := s.fleet.car(p.command.VIN()); c != nil {
 		s.execute(s.machine.Next(c.commands, s.situation(c.account, now)), now)
@@ -220,7 +221,7 @@ func (s *commands) journal(cmd *command.Command) {
 
 // reopenCommands takes up what an earlier process left.
 func (s *commands) reopenCommands(now time.Time) {
-	posts := map[*account][]time.Time{}
+	posts := map[*account.Account][]time.Time{}
 	for _, entry := range s.files.store.Commands() {
 		var r command.Record
 		if json.Unmarshal(entry.Data, &r) != nil {
@@ -244,6 +245,6 @@ func (s *commands) reopenCommands(now time.Time) {
 		s.execute(s.machine.Restore(c.commands, r, entry.Seq, entry.Open, now), now)
 	}
 	for a, times := range posts {
-		a.posts.Restore(times, now)
+		a.Posts.Restore(times, now)
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"time"
 
-	"volvobridge/bridge/mqtt"
-
 	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/account"
+	"volvobridge/bridge/mqtt"
 )
 
 // logSetAside names the logins' files that were broken.
-func logSetAside(all []Account, log zerolog.Logger) {
+func logSetAside(all []account.Options, log zerolog.Logger) {
 	for _, a := range all {
 		if a.Chain == nil {
 			continue

@@ -11,7 +11,7 @@ const heartbeat = 59 * time.Minute // a document goes out at least once an hour
 // publishCar publishes what changed of a car: attributes, position, document.
 func (b *Bridge) publishCar(c *car, now time.Time) {
 	c.dirty = false
-	if !c.Restored() && len(c.denied) < len(c.account.reads) {
+	if !c.Restored() && len(c.denied) < len(c.account.Resources) {
 		return // nothing is known yet; what the broker holds may be good
 	}
 	// First what belongs to the document: who is told of a change can read it.

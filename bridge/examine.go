@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
@@ -23,12 +24,12 @@ func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 	var findings []doctor.Finding
 	err := b.workers.within(ctx, func(time.Time) {
 		for _, a := range b.accounts {
-			patient := a.patient(b.files, b.workers.within)
-			patient.Recent = func(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
+			p := patient(a, b.files, b.workers.within)
+			p.Recent = func(ctx context.Context, vin string, r volvo.Resource) (readings volvo.Readings, age time.Duration, ok bool) {
 				_ = b.workers.within(ctx, func(now time.Time) { readings, age, ok = b.fleet.recent(vin, r, now) }) // a bridge that stops knows nothing
 				return readings, age, ok
 			}
-			accounts = append(accounts, patient)
+			accounts = append(accounts, p)
 		}
 		findings = b.link.findings()
 	})
@@ -41,24 +42,24 @@ func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 
 // patient is an account as the doctor sees it; with runs a function where the
 // account may be touched.
-func (a *account) patient(f *files, with func(context.Context, func(time.Time)) error) doctor.Account {
-	p := doctor.Account{Name: a.label, Chain: a.chain, Ends: a.ends, Resources: a.reads}
-	for _, v := range a.vehicles {
+func patient(a *account.Account, f *files, with func(context.Context, func(time.Time)) error) doctor.Account {
+	p := doctor.Account{Name: a.Label, Chain: a.Chain, Ends: a.Ends, Resources: a.Resources}
+	for _, v := range a.Vehicles {
 		p.Vehicles = append(p.Vehicles, doctor.Vehicle(v))
 	}
 	p.Quota = func(ctx context.Context) (s schedule.State, err error) {
-		err = with(ctx, func(now time.Time) { s = a.quota.State(now) })
+		err = with(ctx, func(now time.Time) { s = a.Quota.State(now) })
 		return s, err
 	}
 	p.Begin = func(ctx context.Context) (client *volvo.Client, wait time.Duration, err error) {
 		err = with(ctx, func(now time.Time) {
-			key, free := a.quota.Pick(now, true)
+			key, free := a.Quota.Pick(now, true)
 			if !free {
 				return
 			}
-			if wait = max(a.polls.Wait(now, 0), a.paused.Sub(now)); wait <= 0 {
-				client = a.clients[key]
-				a.count(key, now, false)
+			if wait = max(a.Polls.Wait(now, 0), a.Paused.Sub(now)); wait <= 0 {
+				client = a.Clients[key]
+				a.Count(key, now, false)
 				f.saveQuota(a, now)
 			}
 		})
@@ -143,14 +144,14 @@ func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
 	alone := func(_ context.Context, f func(time.Time)) error { f(time.Now()); return nil }
 	var accounts []doctor.Account
 	for _, o := range opts.Accounts {
-		a := newAccount(o, opts.Polling, opts.Commands.PerMinute, o.Name, time.Now())
+		a := account.New(o, opts.Polling, opts.Commands.PerMinute, o.Name, time.Now())
 		for _, other := range b.accounts {
-			a.quota.Share(other.quota)
+			a.Quota.Share(other.Quota)
 		}
 		b.files.loadQuota(a)
-		a.all = &b.accounts
+		a.All = &b.accounts
 		b.accounts = append(b.accounts, a)
-		accounts = append(accounts, a.patient(b.files, alone))
+		accounts = append(accounts, patient(a, b.files, alone))
 	}
 	stop := b.runChains()
 	defer func() {
@@ -160,7 +161,7 @@ func ExamineAlone(ctx context.Context, opts Options) ([]doctor.Finding, error) {
 	}()
 	findings, err := doctor.Examine(ctx, accounts, b.opts.Secret)
 	for _, a := range b.accounts {
-		a.counted = time.Time{}
+		a.Counted = time.Time{}
 		b.files.saveQuota(a, time.Now())
 	}
 	return findings, err

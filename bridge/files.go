@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
-
-	"github.com/rs/zerolog"
 )
 
 // The store's files. A car's holds its last readings and so its position: it is
@@ -53,14 +54,14 @@ func (f *files) saveCar(c *car) {
 	}
 }
 
-func quotaFile(a *account) string { return "calls_" + a.file + ".json" }
+func quotaFile(a *account.Account) string { return "calls_" + a.File + ".json" }
 
-func (f *files) loadQuota(a *account) {
+func (f *files) loadQuota(a *account.Account) {
 	data := f.store.Load(quotaFile(a))
 	if data == nil {
 		return
 	}
-	err := a.restoreCounts(data, time.Now())
+	err := a.RestoreCounts(data, time.Now())
 	if err != nil {
 		f.log.Warn().Str("file", f.store.SetAside(quotaFile(a))).Str("hint", "calls are counted from nothing; Volvo tells when there are none left").Msg("the count of calls can't be read")
 	}
@@ -68,15 +69,15 @@ func (f *files) loadQuota(a *account) {
 
 // saveQuota writes the count of calls: at once after a rest, in a burst of calls
 // ten times a second.
-func (f *files) saveQuota(a *account, now time.Time) {
-	if now.Sub(a.counted) < quotaEvery && !a.counted.After(now) {
-		a.uncounted = a.counted.Add(quotaEvery)
+func (f *files) saveQuota(a *account.Account, now time.Time) {
+	if now.Sub(a.Counted) < quotaEvery && !a.Counted.After(now) {
+		a.Uncounted = a.Counted.Add(quotaEvery)
 		return
 	}
-	a.counted, a.uncounted = now, time.Time{}
-	for _, other := range *a.all { // a key may be another's too
-		if other == a || other.quota.Shares(a.quota) {
-			f.store.Save(quotaFile(other), other.counts(), store.Light)
+	a.Counted, a.Uncounted = now, time.Time{}
+	for _, other := range *a.All { // a key may be another's too
+		if other == a || other.Quota.Shares(a.Quota) {
+			f.store.Save(quotaFile(other), other.Counts(), store.Light)
 		}
 	}
 }
@@ -85,11 +86,11 @@ const (
 	quotaEvery = 100 * time.Millisecond
 )
 
-func listFile(a *account) string { return "cars_" + a.file }
+func listFile(a *account.Account) string { return "cars_" + a.File }
 
 // rememberCars keeps the list of an account's cars, so that a start in an outage
 // has them.
-func (f *files) rememberCars(a *account, cars []*car) {
+func (f *files) rememberCars(a *account.Account, cars []*car) {
 	vins := make([]string, 0, len(cars))
 	for _, c := range cars {
 		vins = append(vins, c.VIN)
@@ -97,7 +98,7 @@ func (f *files) rememberCars(a *account, cars []*car) {
 	f.store.Save(listFile(a), []byte(strings.Join(vins, "\n")+"\n"), store.Durable)
 }
 
-func (f *files) knownCars(a *account) []string {
+func (f *files) knownCars(a *account.Account) []string {
 	var vins []string
 	for vin := range strings.FieldsSeq(string(f.store.Load(listFile(a)))) {
 		if volvo.ValidVIN(vin) {

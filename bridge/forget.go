@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/mqtt"
 )
 
@@ -44,7 +45,7 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 		}
 		f.Back = true
 		b.fleet.remove(c)
-		c.account.plan.Remove(c.VIN)
+		c.account.Plan.Remove(c.VIN)
 		b.files.rememberCars(c.account, b.fleet.of(c.account))
 	}
 	topics := b.link.topicsOf(k.slug)
@@ -96,7 +97,7 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 	b.files.removeFiles(k.vin)
 	f := Forgotten{Car: k.slug}
 	for _, a := range opts.Accounts {
-		f.Back = f.Back || slices.ContainsFunc(a.Vehicles, func(v Vehicle) bool { return strings.EqualFold(v.VIN, k.vin) })
+		f.Back = f.Back || slices.ContainsFunc(a.Vehicles, func(v account.Vehicle) bool { return strings.EqualFold(v.VIN, k.vin) })
 	}
 	return f, nil
 }

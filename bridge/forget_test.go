@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -177,7 +178,7 @@ func TestRename(t *testing.T) {
 		topic := "homeassistant/device/volvobridge_" + strings.ToLower(vin) + "/config"
 		id := components(r, topic)["lock"]["unique_id"]
 		r.stop()
-		r.opts.Accounts[0].Vehicles = []bridge.Vehicle{{VIN: vin, Name: "Family Car"}}
+		r.opts.Accounts[0].Vehicles = []account.Vehicle{{VIN: vin, Name: "Family Car"}}
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(time.Minute)
@@ -198,14 +199,14 @@ func TestRename(t *testing.T) {
 func TestCarsOfOneName(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		cars []bridge.Vehicle
+		cars []account.Vehicle
 		want []string
 	}{
-		{"two without names", []bridge.Vehicle{{VIN: "YV1AA000000001111"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
-		{"the same end", []bridge.Vehicle{{VIN: "YV1AA000000012222"}, {VIN: "YV1AA000000022222"}, {VIN: "YV1AA000000032222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock", "lock.volvo_v60_32222_lock"}},
-		{"named as the other's default", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "Volvo V60"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
-		{"decomposed", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "U\u0308bermut"}}, []string{"lock.ubermut_lock"}},
-		{"nothing to spell", []bridge.Vehicle{{VIN: "YV1AA000000001111", Name: "🚗"}, {VIN: "YV1AA000000002222", Name: "🚙"}}, []string{"lock.volvo_v60_1111_lock", "lock.volvo_v60_2222_lock"}},
+		{"two without names", []account.Vehicle{{VIN: "YV1AA000000001111"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
+		{"the same end", []account.Vehicle{{VIN: "YV1AA000000012222"}, {VIN: "YV1AA000000022222"}, {VIN: "YV1AA000000032222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock", "lock.volvo_v60_32222_lock"}},
+		{"named as the other's default", []account.Vehicle{{VIN: "YV1AA000000001111", Name: "Volvo V60"}, {VIN: "YV1AA000000002222"}}, []string{"lock.volvo_v60_lock", "lock.volvo_v60_2222_lock"}},
+		{"decomposed", []account.Vehicle{{VIN: "YV1AA000000001111", Name: "U\u0308bermut"}}, []string{"lock.ubermut_lock"}},
+		{"nothing to spell", []account.Vehicle{{VIN: "YV1AA000000001111", Name: "🚗"}, {VIN: "YV1AA000000002222", Name: "🚙"}}, []string{"lock.volvo_v60_1111_lock", "lock.volvo_v60_2222_lock"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

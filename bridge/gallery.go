@@ -5,13 +5,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	smaller "volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
-
-	"github.com/rs/zerolog"
 )
 
 // The two pictures of a car.
@@ -62,7 +62,7 @@ func (g *gallery) fetch(c *car, now time.Time) {
 			continue
 		}
 		c.fetching[kind] = true
-		client := c.account.clients[0]
+		client := c.account.Clients[0]
 		g.workers.start(func() {
 			p := picture{car: c, kind: kind, image: entity.Image{URL: address, At: now}}
 			p.data, p.image.Type, p.err = client.Image(g.workers.reading, address)

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/mqtt/mqtttest"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
@@ -94,15 +95,15 @@ func (l *lockedBuffer) String() string {
 var allAllowed = volvo.AllCommands()
 
 // newRig configures a bridge for a cloud; start runs it.
-func newRig(t *testing.T, cloud http.Handler, vehicles ...bridge.Vehicle) *rig {
+func newRig(t *testing.T, cloud http.Handler, vehicles ...account.Vehicle) *rig {
 	r := &rig{T: t, broker: mqtttest.New(), dir: filepath.Join(t.TempDir(), "data"), log: &lockedBuffer{}}
 	client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud},
 		Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token}), UserAgent: "test"})
 	r.opts = bridge.Options{
-		Accounts:      []bridge.Account{{Clients: []*volvo.Client{client}, KeyIDs: []string{"k"}, Vehicles: vehicles}},
+		Accounts:      []account.Options{{Clients: []*volvo.Client{client}, KeyIDs: []string{"k"}, Vehicles: vehicles}},
 		MQTT:          bridge.MQTT{URL: "mqtt://broker", ClientID: "test", Topic: base, Dial: r.broker.Dial},
 		HomeAssistant: bridge.HomeAssistant{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status"},
-		Polling: bridge.Polling{DailyQuota: 10000, Reserve: 500, PerMinute: 90,
+		Polling: account.Polling{DailyQuota: 10000, Reserve: 500, PerMinute: 90,
 			Rules: schedule.Rules{MinInterval: 10 * time.Second}},
 		Commands: bridge.Commands{Allow: allAllowed, MaxAge: 30 * time.Second, AllowPlain: true, PerMinute: 10},
 		Log:      zerolog.New(r.log).Level(zerolog.DebugLevel), Version: "test",
@@ -137,7 +138,7 @@ func (r *rig) start() {
 }
 
 // run runs f in a bubble with a started bridge.
-func run(t *testing.T, cloud http.Handler, f func(r *rig), vehicles ...bridge.Vehicle) {
+func run(t *testing.T, cloud http.Handler, f func(r *rig), vehicles ...account.Vehicle) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, cloud, vehicles...)

@@ -4,11 +4,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rs/zerolog"
+
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/discovery"
-
-	"github.com/rs/zerolog"
 )
 
 // link is the connection to the broker, where things are published, and whose the base

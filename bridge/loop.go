@@ -78,11 +78,11 @@ func (b *Bridge) Run(ctx context.Context) error {
 func (b *Bridge) runChains() context.CancelFunc {
 	ctx, stop := context.WithCancel(context.Background())
 	for _, a := range b.accounts {
-		if a.chain == nil {
+		if a.Chain == nil {
 			continue
 		}
 		b.workers.start(func() {
-			a.chain.Run(ctx, func(h login.Event) {
+			a.Chain.Run(ctx, func(h login.Event) {
 				deliver(&b.workers, b.workers.tasks, func(now time.Time) { b.loginEvent(a, h, now) })
 			})
 		})
@@ -145,8 +145,8 @@ func (b *Bridge) wake(now time.Time) time.Time {
 	earlier(b.times.reannounce)
 	earlier(b.self.ownAgain)
 	for _, a := range b.accounts {
-		earlier(a.nextRead(now))
-		earlier(a.uncounted)
+		earlier(a.NextRead(now))
+		earlier(a.Uncounted)
 	}
 	earlier(b.agenda.next())
 	return wake
@@ -173,7 +173,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.announceBridge()
 	}
 	for _, a := range b.accounts {
-		if !a.uncounted.IsZero() && !now.Before(a.uncounted) {
+		if !a.Uncounted.IsZero() && !now.Before(a.Uncounted) {
 			b.files.saveQuota(a, now)
 		}
 	}
@@ -215,7 +215,7 @@ func (b *Bridge) slow(now time.Time) {
 func (b *Bridge) save(now time.Time) {
 	b.times.saved = now
 	for _, a := range b.accounts {
-		a.counted = time.Time{}
+		a.Counted = time.Time{}
 		b.files.saveQuota(a, now)
 	}
 	for _, c := range b.fleet.cars {
@@ -251,7 +251,7 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 // goodbye publishes offline, saves and closes the connection.
 func (b *Bridge) goodbye() {
 	now := time.Now()
-	for _, c := range b.accounts.chains() {
+	for _, c := range b.accounts.Chains() {
 		c.DropLogins()
 	}
 	b.publishStatus(now)

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
@@ -597,7 +597,7 @@ func TestListOfOneCar(t *testing.T) {
 			}
 			cloud.ServeHTTP(w, r)
 		})
-		r := newRig(t, one, bridge.Vehicle{VIN: cloud.VINs()[0]}, bridge.Vehicle{VIN: cloud.VINs()[1]})
+		r := newRig(t, one, account.Vehicle{VIN: cloud.VINs()[0]}, account.Vehicle{VIN: cloud.VINs()[1]})
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(3 * time.Hour)
@@ -619,7 +619,7 @@ func TestNothingKnownNothingTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := ownCar(t)
 		cloud.Set("GET *", simulator.Answer{Status: 503})
-		r := newRig(t, cloud, bridge.Vehicle{VIN: ownVIN})
+		r := newRig(t, cloud, account.Vehicle{VIN: ownVIN})
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(time.Hour)
@@ -661,9 +661,9 @@ func TestTokenOfOneAPI(t *testing.T) {
 func TestSharedKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV, simulator.PHEV}, PerDay: -1, PerMinute: -1})
-		r := newRig(t, cloud, bridge.Vehicle{VIN: cloud.VINs()[0]})
+		r := newRig(t, cloud, account.Vehicle{VIN: cloud.VINs()[0]})
 		second := r.opts.Accounts[0]
-		second.File, second.Vehicles = "second", []bridge.Vehicle{{VIN: cloud.VINs()[1]}}
+		second.File, second.Vehicles = "second", []account.Vehicle{{VIN: cloud.VINs()[1]}}
 		r.opts.Accounts = append(r.opts.Accounts, second)
 		r.opts.Polling.DailyQuota, r.opts.Polling.Reserve = 60, 10
 		log := &askedFor{next: cloud, at: map[string][]time.Time{}}

@@ -7,18 +7,17 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"volvobridge/bridge/login"
-	"volvobridge/bridge/schedule"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
 
 // Options configure a [Bridge].
 type Options struct {
-	Accounts      []Account
+	Accounts      []account.Options
 	MQTT          MQTT
 	HomeAssistant HomeAssistant
-	Polling       Polling
+	Polling       account.Polling
 	Commands      Commands
 	// Store keeps what must survive a crash. The caller closes it after Run.
 	Store *store.Store
@@ -30,31 +29,6 @@ type Options struct {
 	Host string
 	// Version names the program in discovery.
 	Version string
-}
-
-// Account is one Volvo ID with its API keys.
-type Account struct {
-	Name string
-	// File names the account in the store; it must not change. Empty: the name.
-	File string
-	// Clients call the API, one for each API key.
-	Clients []*volvo.Client
-	// KeyIDs tell the keys apart in the store without naming them.
-	KeyIDs []string
-	// Chain is the login that the clients use; nil: test tokens, which end at Ends
-	// (zero: nobody knows).
-	Chain *login.Chain
-	Ends  time.Time
-	// Without are APIs that there is no test token for: they are left alone.
-	Without []volvo.API
-	// Vehicles to bridge; empty: all of the account.
-	Vehicles []Vehicle
-}
-
-// Vehicle is a configured car.
-type Vehicle struct {
-	VIN  string
-	Name string
 }
 
 // MQTT is the broker.
@@ -74,14 +48,6 @@ type HomeAssistant struct {
 	StatusTopic string
 	// Language is that of the entities' names; empty: English.
 	Language string
-}
-
-// Polling bounds the reads.
-type Polling struct {
-	DailyQuota int
-	Reserve    int
-	PerMinute  int
-	Rules      schedule.Rules
 }
 
 // Commands bounds what a message may do.

@@ -46,7 +46,7 @@ func (b *Bridge) publishDirty(now time.Time) {
 
 func (b *Bridge) checkReady() {
 	for _, a := range b.accounts {
-		if len(a.vehicles) == 0 && !a.listed && len(b.fleet.of(a)) == 0 {
+		if len(a.Vehicles) == 0 && !a.Listed && len(b.fleet.of(a)) == 0 {
 			return
 		}
 	}

@@ -4,44 +4,45 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
-
-	"github.com/rs/zerolog"
 )
 
 // readFailed sorts a failure: what it says of the account, and when to try again.
-func (b *Bridge) readFailed(r result, now time.Time) {
-	a := r.account
+func (b *Bridge) readFailed(r account.Result, now time.Time) {
+	a := r.Account
 	if b.workers.reading.Err() != nil {
 		return // we are stopping
 	}
-	fault, ok := errors.AsType[*volvo.Error](r.err)
+	fault, ok := errors.AsType[*volvo.Error](r.Err)
 	if !ok {
-		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "read " + string(r.key.Resource)}
+		fault = &volvo.Error{Kind: volvo.ErrOutage, Op: "read " + string(r.Key.Resource)}
 	}
 	var outcome schedule.Outcome
 	switch kind := fault.Kind; {
-	case fault.NotSent && a.chain != nil || kind == volvo.ErrRenewed: // told by the chain
+	case fault.NotSent && a.Chain != nil || kind == volvo.ErrRenewed: // told by the chain
 		outcome = schedule.Postponed
 	default:
-		outcome = a.sortFault(r, fault, now)
+		outcome = a.SortFault(r, fault, now)
 		if kind == volvo.ErrQuota {
 			b.files.saveQuota(a, now)
 		}
 	}
-	a.plan.Done(r.key, now, outcome)
-	label := a.label
-	if c := b.fleet.car(r.key.Car); c != nil {
+	a.Plan.Done(r.Key, now, outcome)
+	label := a.Label
+	if c := b.fleet.car(r.Key.Car); c != nil {
 		label = c.label
 		if outcome == schedule.Unsupported {
-			b.denied(c, r.key.Resource, fault, now)
+			b.denied(c, r.Key.Resource, fault, now)
 		}
 		if outcome != schedule.Postponed {
-			b.commands.execute(b.commands.machine.ReadDone(c.commands, r.key.Resource, false, r.started, now), now)
+			b.commands.execute(b.commands.machine.ReadDone(c.commands, r.Key.Resource, false, r.Started, now), now)
 		}
 	}
-	a.logFault(b.log, label, r.key.Resource, fault)
+	logFault(b.log, a, label, r.Key.Resource, fault)
 }
 
 // denied takes it that Volvo refuses a car's resource.
@@ -56,10 +57,10 @@ func (b *Bridge) denied(c *car, r volvo.Resource, fault *volvo.Error, now time.T
 
 // logFault logs a failure at a level that fits: what heals by itself is told by
 // the change of the cloud's status, once.
-func (a *account) logFault(log zerolog.Logger, label string, r volvo.Resource, fault *volvo.Error) {
+func logFault(log zerolog.Logger, a *account.Account, label string, r volvo.Resource, fault *volvo.Error) {
 	line := log.Debug()
-	if fault.APIKey() && !a.apiKeyFaultLogged {
-		line, a.apiKeyFaultLogged = log.Warn(), true // at once: whoever mistyped it is still looking
+	if fault.APIKey() && !a.APIKeyFaultLogged {
+		line, a.APIKeyFaultLogged = log.Warn(), true // at once: whoever mistyped it is still looking
 	}
 	line.Str("car", label).Str("resource", string(r)).Err(fault).Str("hint", fault.Advice()).Msg("read failed")
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
@@ -18,55 +19,57 @@ const (
 // dispatch starts every read that is due and allowed.
 func (b *Bridge) dispatch(now time.Time) {
 	for _, a := range b.accounts {
-		a.plan.Stretch(a.quota.Stretch(a.perDay(), now))
+		a.Plan.Stretch(a.Quota.Stretch(a.PerDay(), now))
 		for b.dispatchOne(a, now) {
 		}
 	}
 }
 
-func (b *Bridge) dispatchOne(a *account, now time.Time) bool {
-	key, apiKey, ok := a.pick(now)
+func (b *Bridge) dispatchOne(a *account.Account, now time.Time) bool {
+	key, apiKey, ok := a.Pick(now)
 	if !ok {
 		return false
 	}
-	if key.Resource.Known() && a.rejected[key.Resource.API()] {
-		b.tryDone(a, key)
+	if key.Resource.Known() && a.Rejected[key.Resource.API()] {
 		if c := b.fleet.car(key.Car); c != nil {
+			b.agenda.tried(c, key.Resource, now)
 			c.denied[key.Resource] = true
 			b.changes.touch(c, now)
 		}
-		a.plan.Done(key, now, schedule.Unsupported)
-		a.answered() // a probe of it would come out again and again
+		a.Plan.Done(key, now, schedule.Unsupported)
+		a.Answered() // a probe of it would come out again and again
 		return true
 	}
-	a.count(apiKey, now, false)
+	a.Count(apiKey, now, false)
 	b.files.saveQuota(a, now)
-	a.inFlight++
-	b.workers.start(func() { deliver(&b.workers, b.workers.results, a.read(b.workers.reading, apiKey, key)) })
+	a.InFlight++
+	b.workers.start(func() { deliver(&b.workers, b.workers.results, a.Read(b.workers.reading, apiKey, key)) })
 	return true
 }
 
 // apply takes the end of a read.
-func (b *Bridge) apply(r result, now time.Time) {
-	a := r.account
-	a.inFlight--
-	b.tryDone(a, r.key)
-	if r.err != nil {
+func (b *Bridge) apply(r account.Result, now time.Time) {
+	a := r.Account
+	a.InFlight--
+	if c := b.fleet.car(r.Key.Car); c != nil {
+		b.agenda.tried(c, r.Key.Resource, now)
+	}
+	if r.Err != nil {
 		b.readFailed(r, now)
 		b.changes.status(now)
 		return
 	}
-	if a.succeeded() {
-		a.plan.Retry(now)
+	if a.Succeeded() {
+		a.Plan.Retry(now)
 	}
-	if a.status != cloudOK || r.key.Resource == schedule.List {
+	if a.Status != account.OK || r.Key.Resource == schedule.List {
 		b.changes.status(now)
 	}
-	a.plan.Done(r.key, now, schedule.Read)
-	if r.key.Resource == schedule.List {
-		b.listCars(a, r.cars, now)
-	} else if c := b.fleet.car(r.key.Car); c != nil {
-		b.keep(c, r.key.Resource, r.readings, r.started, now)
+	a.Plan.Done(r.Key, now, schedule.Read)
+	if r.Key.Resource == schedule.List {
+		b.listCars(a, r.Cars, now)
+	} else if c := b.fleet.car(r.Key.Car); c != nil {
+		b.keep(c, r.Key.Resource, r.Readings, r.Started, now)
 	}
 }
 
@@ -95,7 +98,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	}
 	b.note(c, c.Unknown(resource))
 	if c.Prove(b.rules) || resource == volvo.Details {
-		b.announceSoon(c, now)
+		b.agenda.announceSoon(c, now)
 	}
 	b.commands.execute(b.commands.machine.ReadDone(c.commands, resource, true, started, now), now)
 	b.checkAvailability(c, now)
@@ -114,35 +117,10 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 	}
 }
 
-// announceSoon plans the announcement: when the first look at the car is
-// complete, or a moment after news.
-func (b *Bridge) announceSoon(c *car, now time.Time) {
-	wait := settle
-	if !c.settled() {
-		wait = settleSweep
-	}
-	if c.announce.IsZero() {
-		b.agenda.announceAt(c, now.Add(wait))
-	}
-}
-
-// tryDone marks a resource as tried; after the last one of a new car there is no
-// reason to wait with the announcement.
-func (b *Bridge) tryDone(a *account, key schedule.Key) {
-	c := b.fleet.car(key.Car)
-	if c == nil || c.Tried[key.Resource] {
-		return
-	}
-	c.Tried[key.Resource] = true
-	if len(c.Tried) >= len(a.reads) && c.announced == "" && len(c.Proven) > 0 {
-		b.agenda.announceAt(c, time.Now().Add(2*debounce))
-	}
-}
-
 // keepPicture takes the end of a fetch, and announces what is new.
 func (b *Bridge) keepPicture(p picture, now time.Time) {
 	if b.gallery.keep(p, now) {
 		p.car.Prove(b.rules)
-		b.announceSoon(p.car, now)
+		b.agenda.announceSoon(p.car, now)
 	}
 }

@@ -83,13 +83,13 @@ func (s *commands) settleLocally(cmd *command.Command, now time.Time) {
 		c.EngineRuntime = cmd.Runtime
 		s.files.saveCar(c)
 	case "refresh":
-		if no = c.account.refusedReads(now); no != nil {
+		if no = c.account.RefusedReads(now); no != nil {
 			break
 		}
 		advice = "The values follow on the state topic; none is read more often than polling.min_interval."
 		resources, _ := command.Resources(cmd.Request.Value) // understood before
 		for _, r := range resources {                        // what there is no token for is not planned
-			c.account.plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
+			c.account.Plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
 		}
 	}
 	s.execute(s.machine.Settle(cmd, no, advice, now), now)

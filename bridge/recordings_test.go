@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/volvo/simulator"
 )
 
@@ -170,14 +170,14 @@ func expect(i item) any {
 // carFolder is a folder of a recorded car and how it is configured.
 type carFolder struct {
 	name     string
-	vehicles []bridge.Vehicle
+	vehicles []account.Vehicle
 }
 
 func TestRecordedCars(t *testing.T) {
 	dir := recordings(t)
 	for _, c := range []carFolder{
 		{name: "xc40_electric_2024"}, {name: "xc60_phev_2020"}, {name: "s90_diesel_2018"},
-		{"bev_2026-08", []bridge.Vehicle{{VIN: strings.ToLower(vin)}}},
+		{"bev_2026-08", []account.Vehicle{{VIN: strings.ToLower(vin)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cloud := replay(t, os.DirFS(filepath.Join(dir, c.name)))
@@ -193,7 +193,7 @@ func TestOwnCar(t *testing.T) {
 const ownVIN = "YV4TESTCAR0000001"
 
 // checkCar compares the published document with what the walker reads.
-func checkCar(t *testing.T, cloud *simulator.Replay, dir string, vehicles []bridge.Vehicle, vin string) {
+func checkCar(t *testing.T, cloud *simulator.Replay, dir string, vehicles []account.Vehicle, vin string) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files in %s", dir)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
-	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 )
 
@@ -39,18 +39,18 @@ func (b *Bridge) publishStatus(now time.Time) {
 			b.log.Info().Msg("the store can be written again")
 		}
 	}
-	logins := b.accounts.logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.Problem()), "unknown_fields": len(b.self.unknownFields),
+	logins := b.accounts.Logins(now)
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.Status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.Problem()), "unknown_fields": len(b.self.unknownFields),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = entity.Stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
-	b.link.retain(b.link.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.advice, "since": entity.Stamp(cloud.since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
+	b.link.retain(b.link.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.Advice, "since": entity.Stamp(cloud.Since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
 	b.link.retain(b.link.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.broker.Attributes()))
-	b.link.retain(b.link.topic("bridge", "login_url", "attributes"), entity.Encode(logins.urlAttributes()))
-	b.link.retain(b.link.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.grantAttributes(now)))
-	counters := b.accounts.counters(now)
+	b.link.retain(b.link.topic("bridge", "login_url", "attributes"), entity.Encode(logins.URLAttributes()))
+	b.link.retain(b.link.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.GrantAttributes(now)))
+	counters := b.accounts.Counters(now)
 	same, sameCounters := entity.Encode(core), entity.Encode(counters)
 	due := now.Sub(b.self.status.publishedAt) >= countersEvery || b.self.status.publishedAt.IsZero() || b.self.status.publishedAt.After(now)
 	if same == b.self.status.core && (sameCounters == b.self.status.counters || !due) {
@@ -69,89 +69,38 @@ func onOff(on bool) string {
 	return "OFF"
 }
 
-// counters add up the keys of all accounts.
-func (all accounts) counters(now time.Time) map[string]any {
-	var quotas []*schedule.Quota
-	for _, a := range all {
-		quotas = append(quotas, a.quota)
-	}
-	s := schedule.Together(quotas...).State(now)
-	return map[string]any{"calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": entity.Stamp(s.Resets)}
-}
-
-// severity orders the statuses for a bridge with several accounts.
-var severity = []cloudStatus{cloudOK, cloudRateLimited, cloudQuota, cloudNoCar, cloudUnreachable, cloudOutage, cloudLogin}
-
-// cloudView is the status of the cloud for people.
-type cloudView struct {
-	status cloudStatus
-	since  time.Time
-	advice any // nil: none
-}
-
 // cloud works out the status of every account, tells what changed, and returns
 // the worst.
-func (b *Bridge) cloud(now time.Time) cloudView {
-	worst := cloudView{status: cloudOK}
+func (b *Bridge) cloud(now time.Time) account.View {
 	for _, a := range b.accounts {
-		if status := a.current(func() bool { return b.fleet.reached(a, now) }, now); status != a.status {
-			old := a.status
-			a.status, a.since = status, now
+		old := a.Status
+		if a.Update(func() bool { return b.fleet.reached(a, now) }, now) {
 			b.cloudChanged(a, old, now)
 		}
-		if slices.Index(severity, a.status) > slices.Index(severity, worst.status) || worst.since.IsZero() {
-			worst = cloudView{status: a.status, since: a.since}
-			if advice := a.advice(now); advice != "" {
-				worst.advice = advice
-			}
-		}
 	}
-	return worst
-}
-
-// eventOf is the event that a change of the status is told as; empty: none.
-func eventOf(old, status cloudStatus) string {
-	down := old == cloudOutage || old == cloudUnreachable
-	switch status {
-	case cloudLogin:
-		return "login_required"
-	case cloudQuota:
-		return "quota_spent"
-	case cloudOutage, cloudUnreachable:
-		if !down {
-			return "outage"
-		}
-	case cloudOK, cloudRateLimited:
-		if old == cloudQuota {
-			return "quota_refilled"
-		}
-		if down {
-			return "recovered"
-		}
-	}
-	return ""
+	return b.accounts.Worst(now)
 }
 
 // cloudChanged logs a change, once, and tells it as an event.
-func (b *Bridge) cloudChanged(a *account, old cloudStatus, now time.Time) {
-	event := eventOf(old, a.status)
+func (b *Bridge) cloudChanged(a *account.Account, old account.Status, now time.Time) {
+	event := account.EventOf(old, a.Status)
 	line := b.log.Info()
-	switch a.status {
-	case cloudLogin:
+	switch a.Status {
+	case account.LoginRequired:
 		line = b.log.Error()
-	case cloudOK:
+	case account.OK:
 	default:
 		line = b.log.Warn()
 	}
-	if fault := a.lastFault; fault != nil && (a.status == cloudOutage || a.status == cloudUnreachable) {
+	if fault := a.LastFault; fault != nil && (a.Status == account.Outage || a.Status == account.Unreachable) {
 		line = line.Err(fault)
 	}
-	if hint := a.advice(now); hint != "" {
+	if hint := a.Advice(now); hint != "" {
 		line = line.Str("hint", hint)
 	}
-	line.Str("account", a.label).Msg("cloud status: " + string(a.status))
+	line.Str("account", a.Label).Msg("cloud status: " + string(a.Status))
 	if event != "" {
-		b.link.publishEvent(b.link.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.label, "advice": a.advice(now)})
+		b.link.publishEvent(b.link.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.Label, "advice": a.Advice(now)})
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
@@ -69,12 +69,12 @@ func proxied(t *http.Transport) *http.Transport {
 
 // accounts makes a client for each API key of each account; those of an account
 // share connections and tokens.
-func accounts(cfg config.Config, st *store.Store, chains []*login.Chain) []bridge.Account {
+func accounts(cfg config.Config, st *store.Store, chains []*login.Chain) []account.Options {
 	v, _ := buildVersion()
 	files := storedFiles(cfg, st)
-	var all []bridge.Account
+	var all []account.Options
 	for i, c := range cfg.AccountList() {
-		a := bridge.Account{Name: accountName(i), File: files[i], Chain: chains[i]}
+		a := account.Options{Name: accountName(i), File: files[i], Chain: chains[i]}
 		var tokens volvo.TokenSource = a.Chain
 		if a.Chain == nil {
 			tokens = volvo.NewStaticTokens(c.AccessToken)
@@ -92,7 +92,7 @@ func accounts(cfg config.Config, st *store.Store, chains []*login.Chain) []bridg
 			a.KeyIDs = append(a.KeyIDs, config.ShortHash(key))
 		}
 		for _, vehicle := range c.Vehicles {
-			a.Vehicles = append(a.Vehicles, bridge.Vehicle{VIN: vehicle.VIN, Name: vehicle.Name})
+			a.Vehicles = append(a.Vehicles, account.Vehicle{VIN: vehicle.VIN, Name: vehicle.Name})
 		}
 		all = append(all, a)
 	}

@@ -17,23 +17,26 @@ import (
 // mayImport is who may import what, beside the standard library; a folder that is
 // not listed may import nothing.
 var mayImport = map[string][]string{
-	"cmd/volvobridge":                 {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/rs/zerolog"},
-	"cmd/volvobridge/internal/config": {"volvobridge/volvo", "volvobridge/discovery", "volvobridge/bridge/entity", "gopkg.in/yaml.v3"},
-	"cmd/volvobridge/internal/broker": {"github.com/mochi-mqtt/server/v2"},
-	"bridge":                          {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
-	"bridge/command":                  {"volvobridge/volvo", "volvobridge/bridge/entity"},
-	"bridge/dashboard":                {"volvobridge/bridge/entity", "volvobridge/discovery"},
-	"bridge/doctor":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
-	"bridge/entity":                   {"volvobridge/volvo", "volvobridge/discovery"},
-	"bridge/login":                    {"volvobridge/volvo", "golang.org/x/oauth2"},
-	"bridge/mqtt":                     {"github.com/eclipse/paho.mqtt.golang"},
-	"bridge/picture":                  {"golang.org/x/image"},
-	"bridge/schedule":                 {"volvobridge/volvo"},
-	"bridge/store":                    {"volvobridge/volvo"},
-	"bridge/web":                      {"volvobridge/volvo", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
-	"discovery":                       {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
-	"volvo":                           {"golang.org/x/oauth2"},
-	"volvo/simulator":                 {},
+	"cmd/volvobridge":                  {"volvobridge/", "github.com/spf13/cobra", "gopkg.in/yaml.v3", "github.com/rs/zerolog"},
+	"cmd/volvobridge/internal/config":  {"volvobridge/volvo", "volvobridge/discovery", "volvobridge/bridge/entity", "gopkg.in/yaml.v3"},
+	"cmd/volvobridge/internal/control": {"volvobridge/bridge/web", "github.com/rs/zerolog"},
+	"cmd/volvobridge/internal/redact":  {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/bridge/doctor"},
+	"cmd/volvobridge/internal/broker":  {"github.com/mochi-mqtt/server/v2"},
+	"bridge":                           {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
+	"bridge/account":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/command", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
+	"bridge/command":                   {"volvobridge/volvo", "volvobridge/bridge/entity"},
+	"bridge/dashboard":                 {"volvobridge/bridge/entity", "volvobridge/discovery"},
+	"bridge/doctor":                    {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
+	"bridge/entity":                    {"volvobridge/volvo", "volvobridge/discovery"},
+	"bridge/login":                     {"volvobridge/volvo", "golang.org/x/oauth2"},
+	"bridge/mqtt":                      {"github.com/eclipse/paho.mqtt.golang"},
+	"bridge/picture":                   {"golang.org/x/image"},
+	"bridge/schedule":                  {"volvobridge/volvo"},
+	"bridge/store":                     {"volvobridge/volvo"},
+	"bridge/web":                       {"volvobridge/volvo", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"discovery":                        {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
+	"volvo":                            {"golang.org/x/oauth2"},
+	"volvo/simulator":                  {},
 
 	"bridge/mqtt/mqtttest": {"github.com/eclipse/paho.mqtt.golang/packets"}, // for tests only
 }
@@ -158,4 +161,74 @@ func TestMapOfTheHouse(t *testing.T) {
 	if len(named) < 30 || len(functions) < 10 {
 		t.Errorf("only %d files and %d functions were looked at", len(named), len(functions))
 	}
+}
+
+const (
+	mostFields       = 20   // of Bridge
+	mostMethods      = 50   // of Bridge
+	mostPackageLines = 2500 // of code in a package, without blank lines, comments and tests
+)
+
+// TestSizes: Bridge stays the wiring, and no package grows out of hand.
+func TestSizes(t *testing.T) {
+	fields, methods := 0, 0
+	lines := map[string]int{}
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(code)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines[filepath.Dir(path)]++
+			}
+		}
+		if filepath.Dir(path) == "../../bridge" {
+			f, m := sizeOfBridge(t, path)
+			fields, methods = fields+f, methods+m
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fields == 0 || fields > mostFields || methods == 0 || methods > mostMethods {
+		t.Errorf("Bridge has %d fields and %d methods", fields, methods)
+	}
+	for folder, n := range lines {
+		if n > mostPackageLines && folder != "../../volvo/simulator" {
+			t.Errorf("%s has %d lines", folder, n)
+		}
+	}
+}
+
+// sizeOfBridge counts the fields and methods of Bridge in a file.
+func sizeOfBridge(t *testing.T, path string) (fields, methods int) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.TypeSpec:
+			if s, ok := n.Type.(*ast.StructType); ok && n.Name.Name == "Bridge" {
+				fields += s.Fields.NumFields()
+			}
+		case *ast.FuncDecl:
+			if n.Recv == nil {
+				break
+			}
+			if star, ok := n.Recv.List[0].Type.(*ast.StarExpr); ok {
+				if name, ok := star.X.(*ast.Ident); ok && name.Name == "Bridge" {
+					methods++
+				}
+			}
+		}
+		return true
+	})
+	return fields, methods
 }

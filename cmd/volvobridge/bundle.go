@@ -12,6 +12,7 @@ import (
 
 	"volvobridge/bridge/doctor"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/redact"
 	"volvobridge/discovery"
 )
 
@@ -23,9 +24,9 @@ var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+\.[\w.-]+|-?\b\d{1,3}\.\d{3,}\
 func (d *examiner) bundle() ([]byte, error) {
 	v, commit := buildVersion()
 	findings := make([]doctor.Finding, len(d.findings))
-	for i, f := range d.redact.findings(d.findings) {
+	for i, f := range d.redact.Findings(d.findings) {
 		f.Area = d.nameless(f.Area)
-		f.What, f.Found = d.hostless(f.What), personal.ReplaceAllString(d.hostless(f.Found), string(mask))
+		f.What, f.Found = d.hostless(f.What), personal.ReplaceAllString(d.hostless(f.Found), redact.Mask)
 		if f.Area == "config" || f.Area == "store" { // paths hold names of people
 			f.What = f.Area
 		}
@@ -33,7 +34,7 @@ func (d *examiner) bundle() ([]byte, error) {
 	}
 	data, err := json.MarshalIndent(map[string]any{
 		"made": time.Now().UTC().Format(time.RFC3339), "version": v, "commit": commit, "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH,
-		"config": d.redact.texts(d.publicConfig()), "findings": findings,
+		"config": d.redact.Texts(d.publicConfig()), "findings": findings,
 	}, "", "  ")
 	if err != nil {
 		return nil, err

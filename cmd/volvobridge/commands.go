@@ -17,6 +17,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
 )
 
 func newCommands() *cobra.Command {
@@ -51,8 +52,8 @@ func newCommands() *cobra.Command {
 // readLedger asks the running bridge; only when none runs it opens the store.
 func readLedger(ctx context.Context, cfg config.Config) ([]bridge.LedgerEntry, error) {
 	var ledger []bridge.LedgerEntry
-	err := askBridge(ctx, cfg, "/commands", &ledger)
-	if !errors.Is(err, errNoBridge) {
+	err := control.Ask(ctx, cfg.Store, "/commands", &ledger)
+	if !errors.Is(err, control.ErrNoBridge) {
 		return ledger, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Store, "commands.jsonl")); errors.Is(err, os.ErrNotExist) {

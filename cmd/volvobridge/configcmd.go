@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
-	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
+
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newConfig() *cobra.Command {

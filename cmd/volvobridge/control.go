@@ -1,65 +1,24 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
-
-	"github.com/rs/zerolog"
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
-	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/redact"
 	"volvobridge/volvo"
 )
 
-// controlSocket is where a running bridge answers other commands of the program.
-const (
-	controlSocket  = "control.sock"
-	controlTimeout = 5 * time.Minute // a doctor's round takes its time
-)
-
-// serveControl answers on the control socket. Without it the bridge runs too, so
-// a failure is only told.
-func serveControl(cfg config.Config, handler http.Handler, log zerolog.Logger) func() {
-	path := filepath.Join(cfg.Store, controlSocket)
-	_ = os.Remove(path) // of a process that was killed: we hold the lock
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
-	if err != nil {
-		log.Warn().Err(err).Str("hint", "a shorter path for store helps if it is too long").Msg("no control socket")
-		return func() {}
-	}
-	server := web.Server(handler)
-	server.WriteTimeout = controlTimeout
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(l) // ends with Close
-	}()
-	return func() {
-		_ = server.Close()
-		<-done
-	}
-}
-
 // controlHandler answers the other commands of the program. Only who can read the
 // store gets here.
-func controlHandler(cfg config.Config, st *store.Store, b *bridge.Bridge, logins localLogins, redact *redactor) http.Handler {
+func controlHandler(cfg config.Config, st *store.Store, b *bridge.Bridge, logins localLogins, redactor *redact.Redactor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /commands", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, bridge.Ledger(st.Commands(), names(cfg)), nil)
@@ -71,7 +30,7 @@ func controlHandler(cfg config.Config, st *store.Store, b *bridge.Bridge, logins
 			f.Result, f.Found, f.Advice = doctor.ResultProblem, problem.Error(), "Free some space on that disk, or mount it writable."
 		}
 		// Volvo may quote a token, which only this process knows for one.
-		answer(w, redact.findings(append([]doctor.Finding{f}, findings...)), err)
+		answer(w, redactor.Findings(append([]doctor.Finding{f}, findings...)), err)
 	})
 	mux.HandleFunc("GET /cars", func(w http.ResponseWriter, r *http.Request) {
 		views, err := b.Views(r.Context())
@@ -129,59 +88,14 @@ func names(cfg config.Config) map[string]string {
 	return all
 }
 
-// remoteError is a sentence of the running bridge.
-type remoteError struct {
-	status int
-	text   string
-}
-
-func (e *remoteError) Error() string { return e.text }
-
 // spent reports whether a login needs a new address.
 func spent(err error) bool {
-	if e, ok := errors.AsType[*remoteError](err); ok {
-		return e.status == http.StatusGone
+	if e, ok := errors.AsType[*control.Error](err); ok {
+		return e.Status == http.StatusGone
 	}
 	if e, ok := errors.AsType[*login.Error](err); ok {
 		return e.Spent
 	}
 	_, volvos := errors.AsType[*volvo.Error](err)
 	return volvos
-}
-
-// errNoBridge: nobody answers on the control socket.
-var errNoBridge = errors.New("no bridge is running")
-
-// askBridge asks a running bridge for JSON.
-func askBridge(ctx context.Context, cfg config.Config, path string, into any) error {
-	return callBridge(ctx, cfg, http.MethodGet, path, nil, into)
-}
-
-// callBridge makes a request to a running bridge; a form is posted.
-func callBridge(ctx context.Context, cfg config.Config, method, path string, form url.Values, into any) error {
-	socket := filepath.Join(cfg.Store, controlSocket)
-	client := http.Client{Timeout: controlTimeout, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}}}
-	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, method, "http://bridge"+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := client.Do(req)
-	switch {
-	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED),
-		errors.Is(err, syscall.EINVAL): // a path that is too long for a socket: the lock tells whether one runs
-		return errNoBridge
-	case err != nil:
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // an empty sentence says it too
-		return &remoteError{resp.StatusCode, strings.TrimSpace(string(text))}
-	}
-	return json.NewDecoder(io.LimitReader(resp.Body, 10<<20)).Decode(into)
 }

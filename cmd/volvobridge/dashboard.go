@@ -16,6 +16,8 @@ import (
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/redact"
 )
 
 func newDashboard() *cobra.Command {
@@ -55,8 +57,8 @@ paste.`,
 // carViews asks the running bridge; only when none runs it opens the store.
 func carViews(ctx context.Context, cfg config.Config, args []string) ([]dashboard.View, error) {
 	var views []dashboard.View
-	err := askBridge(ctx, cfg, "/cars", &views)
-	if errors.Is(err, errNoBridge) {
+	err := control.Ask(ctx, cfg.Store, "/cars", &views)
+	if errors.Is(err, control.ErrNoBridge) {
 		st, openErr := store.Open(cfg.Store)
 		if openErr != nil {
 			return nil, openErr
@@ -65,7 +67,7 @@ func carViews(ctx context.Context, cfg config.Config, args []string) ([]dashboar
 		if openErr != nil {
 			return nil, errors.Join(openErr, st.Close())
 		}
-		views = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), newRedactor(nil), nil, chains))
+		views = bridge.ViewsAlone(bridgeOptions(cfg, st, zerolog.Nop(), redact.New(nil), nil, chains))
 		err = st.Close()
 	}
 	if err != nil {

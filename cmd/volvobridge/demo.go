@@ -19,6 +19,7 @@ import (
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/broker"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/redact"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
@@ -76,14 +77,14 @@ func demo(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	redact := newRedactor(stderr)
-	log := newLog(cfg.Log, redact).Level(zerolog.WarnLevel)
-	tellSecrets(cfg, redact)
-	chains, err := openChains(cfg, st, redact.token)
+	redactor := redact.New(stderr)
+	log := newLog(cfg.Log, redactor).Level(zerolog.WarnLevel)
+	tellSecrets(cfg, redactor)
+	chains, err := openChains(cfg, st, redactor.Token)
 	if err != nil {
 		return err
 	}
-	b := bridge.New(bridgeOptions(cfg, st, log, redact, nil, chains))
+	b := bridge.New(bridgeOptions(cfg, st, log, redactor, nil, chains))
 	fmt.Fprint(stdout, demoHelp(cfg, brokerListener.Addr().String()))
 	shown := make(chan struct{})
 	go func() {

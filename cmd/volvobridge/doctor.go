@@ -19,6 +19,8 @@ import (
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/redact"
 )
 
 const (
@@ -75,13 +77,13 @@ func count(n int, what string) string {
 type examiner struct {
 	cfg      config.Config
 	file     string
-	redact   *redactor
+	redact   *redact.Redactor
 	findings []doctor.Finding
 	marker   []byte // of the bridge that owns the base topic
 }
 
 func newExaminer(cfg config.Config, file string) *examiner {
-	d := &examiner{cfg: cfg, file: file, redact: newRedactor(io.Discard)}
+	d := &examiner{cfg: cfg, file: file, redact: redact.New(io.Discard)}
 	tellSecrets(cfg, d.redact)
 	return d
 }
@@ -109,8 +111,8 @@ func (d *examiner) round(ctx context.Context) {
 // the store and looks itself.
 func (d *examiner) bridge(ctx context.Context) {
 	var findings []doctor.Finding
-	err := askBridge(ctx, d.cfg, "/doctor", &findings)
-	if !errors.Is(err, errNoBridge) {
+	err := control.Ask(ctx, d.cfg.Store, "/doctor", &findings)
+	if !errors.Is(err, control.ErrNoBridge) {
 		d.add(doctor.Finding{Area: "bridge", What: "process", Result: doctor.ResultOK, Found: "running"})
 		if err != nil {
 			f := doctor.Finding{Area: "bridge", What: "answer", Result: doctor.ResultProblem, Found: err.Error(), Advice: "Try again; if that does not help, restart the bridge."}
@@ -130,7 +132,7 @@ func (d *examiner) bridge(ctx context.Context) {
 	}
 	d.add(storeFinding(st, d.cfg))
 	d.findings = append(d.findings, bridge.Occupied(st, d.marker, time.Now())...)
-	chains, err := openChains(d.cfg, st, d.redact.token)
+	chains, err := openChains(d.cfg, st, d.redact.Token)
 	if err != nil {
 		d.add(doctor.Finding{Area: "store", What: "login", Result: doctor.ResultProblem, Found: strings.TrimPrefix(err.Error(), "store: "), Advice: "The bridge does not start like this."})
 		_ = st.Close() // nothing was written
@@ -176,7 +178,7 @@ func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
 		encoder := json.NewEncoder(&text)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(d.redact.findings(d.findings)); err != nil {
+		if err := encoder.Encode(d.redact.Findings(d.findings)); err != nil {
 			return err
 		}
 	} else {
@@ -184,7 +186,7 @@ func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
 	}
 	said := text.Bytes()
 	if !asJSON {
-		said = d.redact.redact(said)
+		said = d.redact.Line(said)
 	}
 	if _, err := out.Write(said); err != nil {
 		return err

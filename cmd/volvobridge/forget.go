@@ -13,6 +13,8 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/redact"
 )
 
 func newForget() *cobra.Command {
@@ -47,8 +49,8 @@ configuration or in the account comes back; take it out first.`,
 // forget asks the running bridge; only when none runs it opens the store.
 func forget(ctx context.Context, cfg config.Config, car string) (bridge.Forgotten, error) {
 	var forgotten bridge.Forgotten
-	err := callBridge(ctx, cfg, http.MethodPost, "/forget", url.Values{"car": {car}}, &forgotten)
-	if !errors.Is(err, errNoBridge) {
+	err := control.Call(ctx, cfg.Store, http.MethodPost, "/forget", url.Values{"car": {car}}, &forgotten)
+	if !errors.Is(err, control.ErrNoBridge) {
 		return forgotten, err
 	}
 	if cfg.MQTT.URL == config.Embedded {
@@ -62,7 +64,7 @@ func forget(ctx context.Context, cfg config.Config, car string) (bridge.Forgotte
 	if err != nil {
 		return forgotten, err
 	}
-	redact := newRedactor(nil)
+	redact := redact.New(nil)
 	chains, err := openChains(cfg, st, nil)
 	if err != nil {
 		return forgotten, errors.Join(err, st.Close())

@@ -8,9 +8,10 @@ import (
 	"net"
 	"net/http"
 	"time"
-	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
+
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newHealthcheck() *cobra.Command {

@@ -23,6 +23,7 @@ import (
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
 )
 
 const (
@@ -71,7 +72,7 @@ func logIn(ctx context.Context, cfg config.Config, account string, p prompt) err
 	var l logins = remoteLogins{cfg}
 	var st *store.Store
 	states, err := l.accounts(ctx)
-	if errors.Is(err, errNoBridge) {
+	if errors.Is(err, control.ErrNoBridge) {
 		if st, err = store.Open(cfg.Store); err != nil {
 			return err
 		}
@@ -356,21 +357,21 @@ func (s *session) loggedIn(ctx context.Context) time.Time {
 type remoteLogins struct{ cfg config.Config }
 
 func (r remoteLogins) accounts(ctx context.Context) (states []loginState, err error) {
-	err = askBridge(ctx, r.cfg, "/login", &states)
+	err = control.Ask(ctx, r.cfg.Store, "/login", &states)
 	return states, err
 }
 
 func (r remoteLogins) begin(ctx context.Context, account string) (a login.Address, err error) {
-	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/begin", url.Values{"account": {account}}, &a)
+	err = control.Call(ctx, r.cfg.Store, http.MethodPost, "/login/begin", url.Values{"account": {account}}, &a)
 	return a, err
 }
 
 func (r remoteLogins) confirm(ctx context.Context, account string) (o login.Outcome, err error) {
-	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/confirm", url.Values{"account": {account}}, &o)
+	err = control.Call(ctx, r.cfg.Store, http.MethodPost, "/login/confirm", url.Values{"account": {account}}, &o)
 	return o, err
 }
 
 func (r remoteLogins) finish(ctx context.Context, pasted string) (o login.Outcome, err error) {
-	err = callBridge(ctx, r.cfg, http.MethodPost, "/login/finish", url.Values{"pasted": {pasted}}, &o)
+	err = control.Call(ctx, r.cfg.Store, http.MethodPost, "/login/finish", url.Values{"pasted": {pasted}}, &o)
 	return o, err
 }

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
+
 	"volvobridge/bridge/dashboard"
 	"volvobridge/bridge/entity"
 	"volvobridge/cmd/volvobridge/internal/config"
-
-	"gopkg.in/yaml.v3"
 )
 
 // TestTables keeps the tables of the documents those of the code; with UPDATE_DOCS=1

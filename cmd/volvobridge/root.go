@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
+
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 // The exit codes of the contract.

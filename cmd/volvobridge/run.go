@@ -18,11 +18,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"volvobridge/bridge"
+	"volvobridge/bridge/account"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/redact"
 )
 
 func newRun() *cobra.Command {
@@ -45,9 +48,9 @@ func newRun() *cobra.Command {
 
 // runBridge builds everything of the configuration and runs it.
 func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
-	redact := newRedactor(stderr)
-	log := newLog(cfg.Log, redact)
-	tellSecrets(cfg, redact)
+	redactor := redact.New(stderr)
+	log := newLog(cfg.Log, redactor)
+	tellSecrets(cfg, redactor)
 	tlsCfg, err := tlsConfig(cfg.MQTT)
 	if err != nil {
 		return &exitError{exitConfig, err}
@@ -65,7 +68,7 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	for _, aside := range st.Notes() {
 		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
 	}
-	chains, err := openChains(cfg, st, redact.token)
+	chains, err := openChains(cfg, st, redactor.Token)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
@@ -76,7 +79,7 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	if own != nil {
 		defer own.Stop()
 	}
-	b := bridge.New(bridgeOptions(cfg, st, log, redact, tlsCfg, chains))
+	b := bridge.New(bridgeOptions(cfg, st, log, redactor, tlsCfg, chains))
 	logins := localLogins{chains}
 	healthy := b.Healthy
 	if own != nil {
@@ -86,7 +89,7 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
 	}
-	stopControl := serveControl(cfg, controlHandler(cfg, st, b, logins, redact), log)
+	stopControl := control.Serve(cfg.Store, controlHandler(cfg, st, b, logins, redactor), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)
@@ -123,36 +126,36 @@ func terminal() bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func tellSecrets(cfg config.Config, redact *redactor) {
+func tellSecrets(cfg config.Config, redactor *redact.Redactor) {
 	for _, a := range cfg.AccountList() {
-		redact.secret(a.ClientSecret)
+		redactor.Secret(a.ClientSecret)
 		for _, key := range a.Keys() {
-			redact.secret(key)
+			redactor.Secret(key)
 		}
 		for _, token := range a.AccessToken {
-			redact.secret(token)
+			redactor.Secret(token)
 		}
 		for _, v := range a.Vehicles {
-			redact.vin(v.VIN)
+			redactor.VIN(v.VIN)
 		}
 	}
 	for _, s := range []string{cfg.MQTT.Password, cfg.HTTP.Password, cfg.Commands.PIN} {
-		redact.secret(s)
+		redactor.Secret(s)
 	}
 }
 
-func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redact *redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
+func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redactor *redact.Redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
 		Accounts: accounts(cfg, st, chains),
 		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
 			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
 		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic, Language: cfg.HomeAssistant.Language},
-		Polling: bridge.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
+		Polling: account.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
 			Rules: schedule.Rules{Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
-		Store: st, Log: log, Secret: redact.vin, Version: v, Host: hostName(),
+		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(),
 	}
 }
 

@@ -3,11 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"volvobridge/bridge/dashboard"
-	"volvobridge/cmd/volvobridge/internal/config"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
+
+	"volvobridge/bridge/dashboard"
+	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newVoice() *cobra.Command {

@@ -1,4 +1,6 @@
-package main
+// Package redact masks what must never leave the program: secrets that it is told of,
+// and what looks like a token, a key, a VIN or a position.
+package redact
 
 import (
 	"bytes"
@@ -9,13 +11,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
 	"volvobridge/bridge/doctor"
 	"volvobridge/cmd/volvobridge/internal/config"
 )
 
-// redactor is the last thing before the log's bytes leave the program: it masks
+// Redactor is the last thing before the log's bytes leave the program: it masks
 // every secret it was told of, and what looks like one.
-type redactor struct {
+type Redactor struct {
 	out io.Writer
 
 	mu      sync.RWMutex
@@ -24,8 +27,11 @@ type redactor struct {
 	tokens  [][]byte            // the last ones
 }
 
+// Mask stands for what must not be seen.
+const Mask = "***"
+
 var (
-	mask = []byte("***")
+	mask = []byte(Mask)
 	// A VIN, a JSON web token, a key of 32 hex digits, a position.
 	vinLike   = regexp.MustCompile(`\b[A-HJ-NPR-Za-hj-npr-z0-9]{17}\b`)
 	jwtLike   = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
@@ -36,10 +42,11 @@ var (
 	hasDigit  = regexp.MustCompile(`[0-9]`)
 )
 
-func newRedactor(out io.Writer) *redactor { return &redactor{out: out} }
+// New returns one that writes to out.
+func New(out io.Writer) *Redactor { return &Redactor{out: out} }
 
-// secret adds a text that must never be seen, in either letter case.
-func (r *redactor) secret(s string) {
+// Secret adds a text that must never be seen, in either letter case.
+func (r *Redactor) Secret(s string) {
 	if len(s) < config.MinSecret {
 		return
 	}
@@ -53,10 +60,10 @@ func (r *redactor) secret(s string) {
 	slices.SortFunc(r.secrets, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
 }
 
-// vin adds a VIN. There may be thousands: each line is looked through once for all.
-func (r *redactor) vin(s string) {
+// VIN adds a VIN. There may be thousands: each line is looked through once for all.
+func (r *Redactor) VIN(s string) {
 	if !isWord.MatchString(s) {
-		r.secret(s)
+		r.Secret(s)
 		return
 	}
 	r.mu.Lock()
@@ -69,8 +76,8 @@ func (r *redactor) vin(s string) {
 
 const mostTokens = 100
 
-// token adds a text that is soon replaced by another: only the last ones are kept.
-func (r *redactor) token(s string) {
+// Token adds a text that is soon replaced by another: only the last ones are kept.
+func (r *Redactor) Token(s string) {
 	if len(s) < config.MinSecret {
 		return
 	}
@@ -83,37 +90,40 @@ func (r *redactor) token(s string) {
 }
 
 // Write masks one line and passes it on. It reports the length that it was given.
-func (r *redactor) Write(line []byte) (int, error) {
-	if _, err := r.out.Write(r.redact(line)); err != nil {
+func (r *Redactor) Write(line []byte) (int, error) {
+	if _, err := r.out.Write(r.Line(line)); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
-// findings masks what doctor found, text by text: what it is made of stays whole.
-func (r *redactor) findings(list []doctor.Finding) []doctor.Finding {
+// Findings masks what doctor found, text by text: what it is made of stays whole.
+func (r *Redactor) Findings(list []doctor.Finding) []doctor.Finding {
 	masked := slices.Clone(list)
 	for i := range masked {
 		f := &masked[i]
 		for _, s := range []*string{&f.Area, &f.What, &f.Found, &f.Advice} {
-			*s = r.text(*s)
+			*s = r.Text(*s)
 		}
-		f.Fields = r.texts(f.Fields)
+		f.Fields = r.Texts(f.Fields)
 	}
 	return masked
 }
 
-func (r *redactor) texts(m map[string]string) map[string]string {
+// Texts masks the values of a map.
+func (r *Redactor) Texts(m map[string]string) map[string]string {
 	masked := maps.Clone(m)
 	for key, s := range masked {
-		masked[key] = r.text(s)
+		masked[key] = r.Text(s)
 	}
 	return masked
 }
 
-func (r *redactor) text(s string) string { return string(r.redact([]byte(s))) }
+// Text masks a text.
+func (r *Redactor) Text(s string) string { return string(r.Line([]byte(s))) }
 
-func (r *redactor) redact(line []byte) []byte {
+// Line returns what may be seen of a line.
+func (r *Redactor) Line(line []byte) []byte {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	masked := line

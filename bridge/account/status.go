@@ -1,0 +1,90 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"volvobridge/bridge/entity"
+	"volvobridge/bridge/schedule"
+)
+
+// Status is what a person wants to know of the cloud.
+type Status string
+
+const (
+	OK            Status = "ok"
+	LoginRequired Status = "login_required"
+	NoCar         Status = "no_car"
+	QuotaSpent    Status = "quota_spent"
+	RateLimited   Status = "rate_limited"
+	Outage        Status = "outage"
+	Unreachable   Status = "unreachable"
+)
+
+// severity orders the statuses for a bridge with several accounts.
+var severity = []Status{OK, RateLimited, QuotaSpent, NoCar, Unreachable, Outage, LoginRequired}
+
+// View is the status of the cloud for people.
+type View struct {
+	Status Status
+	Since  time.Time
+	Advice any // nil: none
+}
+
+// EventOf is the event that a change of the status is told as; empty: none.
+func EventOf(old, status Status) string {
+	down := old == Outage || old == Unreachable
+	switch status {
+	case LoginRequired:
+		return "login_required"
+	case QuotaSpent:
+		return "quota_spent"
+	case Outage, Unreachable:
+		if !down {
+			return "outage"
+		}
+	case OK, RateLimited:
+		if old == QuotaSpent {
+			return "quota_refilled"
+		}
+		if down {
+			return "recovered"
+		}
+	}
+	return ""
+}
+
+// Counters add up the keys of all accounts.
+func (all All) Counters(now time.Time) map[string]any {
+	var quotas []*schedule.Quota
+	for _, a := range all {
+		quotas = append(quotas, a.Quota)
+	}
+	s := schedule.Together(quotas...).State(now)
+	return map[string]any{"calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": entity.Stamp(s.Resets)}
+}
+
+// Update works out the status anew, and reports whether it changed; reached tells
+// whether a car of the account still answers.
+func (a *Account) Update(reached func() bool, now time.Time) bool {
+	status := a.current(reached, now)
+	if status == a.Status {
+		return false
+	}
+	a.Status, a.Since = status, now
+	return true
+}
+
+// Worst is the status of the account that is worst off.
+func (all All) Worst(now time.Time) View {
+	worst := View{Status: OK}
+	for _, a := range all {
+		if slices.Index(severity, a.Status) > slices.Index(severity, worst.Status) || worst.Since.IsZero() {
+			worst = View{Status: a.Status, Since: a.Since}
+			if advice := a.Advice(now); advice != "" {
+				worst.Advice = advice
+			}
+		}
+	}
+	return worst
+}
