@@ -194,6 +194,27 @@ func TestRename(t *testing.T) {
 	})
 }
 
+// locks are the entity ids of the cars' locks as announced, and the names of the devices.
+func (r *rig) locks(cars []account.Vehicle) (ids []string, names map[string]bool) {
+	r.Helper()
+	names = map[string]bool{}
+	for _, v := range cars {
+		message, _ := r.broker.Retained("homeassistant/device/volvobridge_" + strings.ToLower(v.VIN) + "/config")
+		var m struct {
+			Device     struct{ Name string }
+			Components map[string]struct {
+				ID string `json:"default_entity_id"`
+			}
+		}
+		if err := json.Unmarshal([]byte(message), &m); err != nil {
+			r.Fatal(err)
+		}
+		ids = append(ids, m.Components["lock"].ID)
+		names[m.Device.Name] = true
+	}
+	return ids, names
+}
+
 // TestCarsOfOneName: two of a model, one called as the other by default, a name in
 // decomposed Unicode: each has ids and a device name of its own, for good.
 func TestCarsOfOneName(t *testing.T) {
@@ -216,22 +237,7 @@ func TestCarsOfOneName(t *testing.T) {
 				before := ""
 				for range 2 { // also after a restart
 					time.Sleep(time.Minute)
-					var got []string
-					names := map[string]bool{}
-					for _, v := range c.cars {
-						message, _ := r.broker.Retained("homeassistant/device/volvobridge_" + strings.ToLower(v.VIN) + "/config")
-						var m struct {
-							Device     struct{ Name string }
-							Components map[string]struct {
-								ID string `json:"default_entity_id"`
-							}
-						}
-						if err := json.Unmarshal([]byte(message), &m); err != nil {
-							t.Fatal(err)
-						}
-						got = append(got, m.Components["lock"].ID)
-						names[m.Device.Name] = true
-					}
+					got, names := r.locks(c.cars)
 					views, err := r.bridge.Views(t.Context())
 					if err != nil || len(views) != len(got) || views[len(views)-1].Entities["lock"] != got[len(got)-1] {
 						t.Errorf("views: %v", err)

@@ -881,7 +881,7 @@ func TestFaultsOfCommands(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(time.Minute)
-		vin, other := cloud.VINs()[0], cloud.VINs()[1]
+		vin := cloud.VINs()[0]
 		turn := func(f simulator.Fault) {
 			t.Helper()
 			cloud.Mend()
@@ -921,25 +921,32 @@ func TestFaultsOfCommands(t *testing.T) {
 			t.Errorf("within Retry-After: %v", s)
 		}
 		time.Sleep(31 * time.Second)
-		turn(simulator.Fault{Match: "GET", Kind: "quota", Delay: "2h"})
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if got := r.document("bridge/state")["cloud_status"]; got != "quota_spent" {
-			t.Errorf("quota: %v", got)
-		}
-		cloud.Mend()
-		time.Sleep(2*time.Hour + 20*time.Second)
-		synctest.Wait()
-		if got := r.document("bridge/state")["cloud_status"]; got != "ok" {
-			t.Errorf("refilled: %v", got)
-		}
-		turn(simulator.Fault{Match: other, Kind: "vanish"})
-		time.Sleep(3 * time.Hour)
-		synctest.Wait()
-		for v, want := range map[string]string{vin: "online", other: "offline"} {
-			if got, _ := r.broker.Retained(base + "/" + v + "/availability"); got != want {
-				t.Errorf("after %s left: %s is %s", other, v, got)
-			}
-		}
+		r.faultsOfTheAccount(cloud, turn)
 	})
+}
+
+// faultsOfTheAccount: a spent quota is told and ends; a car that leaves goes offline alone.
+func (r *rig) faultsOfTheAccount(cloud *simulator.Cloud, turn func(simulator.Fault)) {
+	r.Helper()
+	vin, other := cloud.VINs()[0], cloud.VINs()[1]
+	turn(simulator.Fault{Match: "GET", Kind: "quota", Delay: "2h"})
+	time.Sleep(2 * time.Minute)
+	synctest.Wait()
+	if got := r.document("bridge/state")["cloud_status"]; got != "quota_spent" {
+		r.Errorf("quota: %v", got)
+	}
+	cloud.Mend()
+	time.Sleep(2*time.Hour + 20*time.Second)
+	synctest.Wait()
+	if got := r.document("bridge/state")["cloud_status"]; got != "ok" {
+		r.Errorf("refilled: %v", got)
+	}
+	turn(simulator.Fault{Match: other, Kind: "vanish"})
+	time.Sleep(3 * time.Hour)
+	synctest.Wait()
+	for v, want := range map[string]string{vin: "online", other: "offline"} {
+		if got, _ := r.broker.Retained(base + "/" + v + "/availability"); got != want {
+			r.Errorf("after %s left: %s is %s", other, v, got)
+		}
+	}
 }

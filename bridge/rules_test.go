@@ -87,14 +87,7 @@ func TestBrokersWithRules(t *testing.T) {
 				if on != (c.advice != nil) {
 					r.Errorf("broker_problem %v: %s", on, advice)
 				}
-				for _, want := range c.advice {
-					if !strings.Contains(advice, want) {
-						r.Errorf("%q is not in: %s", want, advice)
-					}
-					if n := strings.Count(r.warnings(), want); n == 0 || n > 2 {
-						r.Errorf("%q was logged %d times", want, n)
-					}
-				}
+				r.advises(advice, c.advice)
 				if strings.Contains(r.log.String(), "same mqtt.client_id") {
 					r.Error("another client is blamed")
 				}
@@ -103,6 +96,19 @@ func TestBrokersWithRules(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// advises: each problem is named in the advice, and was logged once or twice.
+func (r *rig) advises(advice string, wanted []string) {
+	r.Helper()
+	for _, want := range wanted {
+		if !strings.Contains(advice, want) {
+			r.Errorf("%q is not in: %s", want, advice)
+		}
+		if n := strings.Count(r.warnings(), want); n == 0 || n > 2 {
+			r.Errorf("%q was logged %d times", want, n)
+		}
 	}
 }
 

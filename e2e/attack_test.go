@@ -59,6 +59,53 @@ func TestTwoBridgesOnOneTopic(t *testing.T) {
 	p.terminate()
 }
 
+// flood publishes garbage until the returned function ends it and tells how much: ten
+// times what filled the log and stopped the reads once.
+func flood(client paho.Client, topic string) func() int {
+	stop := make(chan struct{})
+	done := make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				done <- n
+				return
+			default:
+				client.Publish(topic, 0, false, fmt.Sprintf("garbage %d", n)).WaitTimeout(time.Second)
+				if n++; n%20 == 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		}
+	}()
+	return func() int {
+		close(stop)
+		return <-done
+	}
+}
+
+// slowestLock locks ten times, and returns how long the slowest status took.
+func slowestLock(t *testing.T, client paho.Client, car string, statuses <-chan string) (slowest time.Duration) {
+	t.Helper()
+	for i := range 10 {
+		began := time.Now()
+		id := fmt.Sprint("lock", i)
+		client.Publish("volvo/"+car+"/lock/set", 1, false, fmt.Sprintf(`{"value":"LOCK","id":%q}`, id)).WaitTimeout(5 * time.Second)
+		for answered := false; !answered; {
+			select {
+			case status := <-statuses:
+				answered = strings.Contains(status, `"`+id+`"`)
+			case <-time.After(30 * time.Second):
+				t.Fatal("no status of a LOCK within 30 s")
+			}
+		}
+		slowest = max(slowest, time.Since(began))
+		time.Sleep(time.Second)
+	}
+	return slowest
+}
+
 // TestFlood: a flood on one topic fills neither memory nor log, stops no reads, and
 // the status of another command comes soon.
 func TestFlood(t *testing.T) {
@@ -82,46 +129,14 @@ func TestFlood(t *testing.T) {
 	if token := flooder.Connect(); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 		t.Fatal(token.Error())
 	}
-	stop := make(chan struct{})
-	done := make(chan int)
-	go func() {
-		n := 0
-		for {
-			select {
-			case <-stop:
-				done <- n
-				return
-			default:
-				flooder.Publish("volvo/"+car+"/flash/set", 0, false, fmt.Sprintf("garbage %d", n)).WaitTimeout(time.Second)
-				if n++; n%20 == 0 {
-					time.Sleep(time.Millisecond) // ten times what filled the log and stopped the reads once
-				}
-			}
-		}
-	}()
+	stopFlood := flood(flooder, "volvo/"+car+"/flash/set")
 	large := strings.Repeat("x", 10<<20)
 	for range 5 {
 		flooder.Publish("volvo/"+car+"/honk_flash/set", 0, false, large).WaitTimeout(5 * time.Second)
 	}
 	reads := len(cloud.Calls(http.MethodGet))
-	var slowest time.Duration
-	for i := range 10 {
-		began := time.Now()
-		id := fmt.Sprint("lock", i)
-		listener.Publish("volvo/"+car+"/lock/set", 1, false, fmt.Sprintf(`{"value":"LOCK","id":%q}`, id)).WaitTimeout(5 * time.Second)
-		for answered := false; !answered; {
-			select {
-			case status := <-statuses:
-				answered = strings.Contains(status, `"`+id+`"`)
-			case <-time.After(30 * time.Second):
-				t.Fatal("no status of a LOCK within 30 s")
-			}
-		}
-		slowest = max(slowest, time.Since(began))
-		time.Sleep(time.Second)
-	}
-	close(stop)
-	sent := <-done
+	slowest := slowestLock(t, listener, car, statuses)
+	sent := stopFlood()
 	flooder.Disconnect(100)
 	listener.Disconnect(100)
 	t.Logf("%d messages in the flood; the slowest status of a LOCK came after %v", sent, slowest)

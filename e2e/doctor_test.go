@@ -102,9 +102,7 @@ func shifted(h http.Handler) http.Handler {
 }
 
 func brokenSetups(t *testing.T) []brokenSetup {
-	selfSigned := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(selfSigned.Close)
-	return []brokenSetup{
+	return append([]brokenSetup{
 		{"wrong API key", func(p *patient) { replace(p, "simulated-vcc-api-key", "wrong") }, "list of cars: 401", "compare volvo.api_key"},
 		{"not logged in", func(p *patient) { p.login = false }, "nobody has logged in yet", "Run volvobridge login"},
 		{"wrong client secret", func(p *patient) {
@@ -139,6 +137,14 @@ func brokenSetups(t *testing.T) []brokenSetup {
 				}
 			}
 		}, "daily quota spent", "reading goes on by itself"},
+	}, brokenSurroundings(t)...)
+}
+
+// brokenSurroundings: the fault is in the network, the machine or at Volvo.
+func brokenSurroundings(t *testing.T) []brokenSetup {
+	selfSigned := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(selfSigned.Close)
+	return []brokenSetup{
 		{"a name that is none", func(p *patient) {
 			if p.url != "" {
 				replace(p, "api_url: "+p.url, "api_url: https://api.invalid")

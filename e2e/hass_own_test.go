@@ -41,32 +41,7 @@ func TestOwnIntegration(t *testing.T) {
 	w.agree("both", 30*time.Second)
 	vin := strings.ToLower(w.vins["xc40"])
 	dashboards := map[string]string{} // what somebody's are made of: entity id to state
-	devices, entities, shared := map[string]int{}, map[string]int{}, 0
-	for _, e := range h.ask("config/entity_registry/list", nil).([]any) {
-		row := e.(object)
-		if platform := fmt.Sprint(row["platform"]); platform == "mqtt" || platform == "volvo" {
-			entities[platform]++
-			if platform == "volvo" {
-				id := fmt.Sprint(row["entity_id"])
-				dashboards[id] = w.state(id)
-			}
-			if platform == "volvo" && !strings.HasPrefix(strings.ToLower(fmt.Sprint(row["unique_id"])), vin) {
-				t.Errorf("the other one calls an entity %v", row["unique_id"])
-			}
-		}
-	}
-	for _, d := range h.ask("config/device_registry/list", nil).([]any) {
-		of := map[string]bool{}
-		for _, id := range d.(object)["identifiers"].([]any) {
-			of[fmt.Sprint(id.([]any)[0])] = true
-		}
-		for platform := range of {
-			devices[platform]++
-		}
-		if of["mqtt"] && of["volvo"] {
-			shared++
-		}
-	}
+	devices, entities, shared := w.registered(vin, dashboards)
 	t.Logf("entities %v, devices %v", entities, devices)
 	if entities["volvo"] < 50 || devices["volvo"] < 1 || shared > 0 {
 		t.Errorf("entities %v, devices %v, shared %d", entities, devices, shared)
@@ -82,6 +57,39 @@ func TestOwnIntegration(t *testing.T) {
 			t.Errorf("after the move, in Home Assistant's log: %.600s", line)
 		}
 	}
+}
+
+// registered counts devices and entities of both integrations, and devices that both
+// claim; it notes the entity ids of the own one with their states.
+func (w *world) registered(vin string, dashboards map[string]string) (devices, entities map[string]int, shared int) {
+	w.Helper()
+	devices, entities = map[string]int{}, map[string]int{}
+	for _, e := range w.ask("config/entity_registry/list", nil).([]any) {
+		row := e.(object)
+		if platform := fmt.Sprint(row["platform"]); platform == "mqtt" || platform == "volvo" {
+			entities[platform]++
+			if platform == "volvo" {
+				id := fmt.Sprint(row["entity_id"])
+				dashboards[id] = w.state(id)
+			}
+			if platform == "volvo" && !strings.HasPrefix(strings.ToLower(fmt.Sprint(row["unique_id"])), vin) {
+				w.Errorf("the other one calls an entity %v", row["unique_id"])
+			}
+		}
+	}
+	for _, d := range w.ask("config/device_registry/list", nil).([]any) {
+		of := map[string]bool{}
+		for _, id := range d.(object)["identifiers"].([]any) {
+			of[fmt.Sprint(id.([]any)[0])] = true
+		}
+		for platform := range of {
+			devices[platform]++
+		}
+		if of["mqtt"] && of["volvo"] {
+			shared++
+		}
+	}
+	return devices, entities, shared
 }
 
 // moved: without a name of its own, the car gets every entity id that the own

@@ -16,6 +16,16 @@ import (
 	"volvobridge/volvo/simulator"
 )
 
+// statusOf is the status of a command by its id, empty as long as it has none.
+func (o *observer) statusOf(car, entity, id string) string {
+	s := o.document("volvo/" + car + "/" + entity + "/status")
+	if s["id"] != id {
+		return ""
+	}
+	text, _ := s["status"].(string)
+	return text
+}
+
 // TestKilledWhileCommanding kills the bridge at random points around commands.
 // Whatever the point: at most one POST a message; a command that the journal has
 // ends in a status; one that no kill hit succeeds; nothing stays open.
@@ -36,14 +46,6 @@ func TestKilledWhileCommanding(t *testing.T) {
 		eventually(t, 10*time.Second, "online", func() bool { return o.get("volvo/bridge/availability") == "online" })
 	}
 	online()
-	status := func(entity, id string) string {
-		s := o.document("volvo/" + car + "/" + entity + "/status")
-		if s["id"] != id {
-			return ""
-		}
-		text, _ := s["status"].(string)
-		return text
-	}
 	random := rand.New(rand.NewPCG(1, 2))
 	kills, unknowns, unheard, posted := 0, 0, 0, 0
 	for i := range commands {
@@ -64,12 +66,12 @@ func TestKilledWhileCommanding(t *testing.T) {
 			online()
 		}
 		eventually(t, 10*time.Second, id+" ends", func() bool {
-			s := status(entity, id)
+			s := o.statusOf(car, entity, id)
 			return s != "" && s != "sending" || kill && s == ""
 		})
 		posts := len(cloud.Posts()) - before
 		posted += posts
-		s := status(entity, id)
+		s := o.statusOf(car, entity, id)
 		judge(t, id, s, posts, kill)
 		switch s {
 		case "":

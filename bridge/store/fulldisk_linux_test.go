@@ -37,19 +37,9 @@ func fill(t *testing.T, disk string) (empty func()) {
 	return func() { _ = os.Remove(name) }
 }
 
-// TestFullDisk: on a full disk every token and every command is kept, through a
-// crash too; with space again all is as it was.
-func TestFullDisk(t *testing.T) {
-	disk := smallDisk(t, "4m")
-	dir := filepath.Join(disk, "data")
-	s, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.SaveToken("a", aToken("0"), true); err != nil {
-		t.Fatal(err)
-	}
-	empty := fill(t, disk)
+// useMuch keeps 50 tokens one after the other, and a thousand commands.
+func useMuch(t *testing.T, s *Store) {
+	t.Helper()
 	for i := range 50 {
 		if err := s.SaveToken("a", aToken(fmt.Sprint("mark", i)), false); err != nil {
 			t.Fatalf("mark %d: %v", i, err)
@@ -67,6 +57,22 @@ func TestFullDisk(t *testing.T) {
 			t.Fatalf("command %d: %v", i, err)
 		}
 	}
+}
+
+// TestFullDisk: on a full disk every token and every command is kept, through a
+// crash too; with space again all is as it was.
+func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t, "4m")
+	dir := filepath.Join(disk, "data")
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveToken("a", aToken("0"), true); err != nil {
+		t.Fatal(err)
+	}
+	empty := fill(t, disk)
+	useMuch(t, s)
 	if s.Problem() == nil {
 		t.Error("a full disk is no problem")
 	}

@@ -6,6 +6,27 @@ import (
 	"time"
 )
 
+// addsUp: odometer, battery and tank are where the trips, the charging and the fuelling
+// since they were km, fuel and battery have brought them.
+func addsUp(t *testing.T, seed int, c *Car, km, fuel, battery float64) {
+	t.Helper()
+	for _, trip := range c.Trips {
+		km += trip.Km
+	}
+	if c.drive != nil {
+		km += c.drive.done
+	}
+	if math.Abs(km-c.Odometer) > 1e-6 {
+		t.Errorf("seed %d: the trips make %v, the odometer says %v", seed, km, c.Odometer)
+	}
+	if d := battery + c.Totals.Charged - c.Totals.Used - c.Battery; math.Abs(d) > 1e-6 {
+		t.Errorf("seed %d: %v kWh are unaccounted for", seed, d)
+	}
+	if d := fuel + c.Totals.Fuelled - c.Totals.Burned - c.Fuel; math.Abs(d) > 1e-6 {
+		t.Errorf("seed %d: %v l are unaccounted for", seed, d)
+	}
+}
+
 // TestAWeekIsConsistent lives a week with each kind of car from many seeds.
 func TestAWeekIsConsistent(t *testing.T) {
 	start := time.Date(2026, 11, 23, 6, 30, 0, 0, time.UTC)
@@ -51,22 +72,8 @@ func TestAWeekIsConsistent(t *testing.T) {
 					t.Fatalf("seed %d: battery %v of %v, fuel %v of %v", seed, c.Battery, c.capacity, c.Fuel, c.tank)
 				}
 			}
-			for _, trip := range c.Trips {
-				km += trip.Km
-			}
-			if c.drive != nil {
-				km += c.drive.done
-			}
 			trips += len(c.Trips)
-			if math.Abs(km-c.Odometer) > 1e-6 {
-				t.Errorf("seed %d: the trips make %v, the odometer says %v", seed, km, c.Odometer)
-			}
-			if d := battery + c.Totals.Charged - c.Totals.Used - c.Battery; math.Abs(d) > 1e-6 {
-				t.Errorf("seed %d kind %d: %v kWh are unaccounted for", seed, kind, d)
-			}
-			if d := fuel + c.Totals.Fuelled - c.Totals.Burned - c.Fuel; math.Abs(d) > 1e-6 {
-				t.Errorf("seed %d kind %d: %v l are unaccounted for", seed, kind, d)
-			}
+			addsUp(t, seed, c, km, fuel, battery)
 		}
 	}
 	if trips < seeds*15 || mishaps < seeds || nights == 0 {
