@@ -21,7 +21,7 @@ func (b *Bridge) announceCar(c *car) {
 		return
 	}
 	b.fleet.names.Give(&c.Car)
-	m := c.Message(b.rules, b.link.place)
+	m := c.Message(b.rules, b.link.Place)
 	entity.Entomb(m, c.Announced)
 	payload, err := m.Payload()
 	if err != nil || string(payload) == "" {
@@ -31,8 +31,8 @@ func (b *Bridge) announceCar(c *car) {
 	if c.announced == sum {
 		return
 	}
-	if b.link.mirror.Send(b.link.device(c), payload) {
-		b.link.expectDevice(b.link.device(c))
+	if b.link.Mirror.Send(b.link.Device(c.VIN), payload) {
+		b.link.ExpectDevice(b.link.Device(c.VIN))
 		c.announced = sum
 		if news := c.Base != c.EntityBase; entity.Remember(m, c.Announced) || news {
 			c.Base = c.EntityBase

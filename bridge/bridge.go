@@ -13,6 +13,7 @@ import (
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/discovery"
 )
 
@@ -24,7 +25,7 @@ type Bridge struct {
 	log      zerolog.Logger
 	accounts account.All
 	fleet    fleet
-	link     *link
+	link     *link.Link
 	files    *files
 	gallery  *gallery
 	commands *commands
@@ -50,6 +51,14 @@ type fleet struct {
 
 // car returns the car of a VIN, nil if there is none.
 func (f *fleet) car(vin string) *car { return f.byVIN[strings.ToUpper(vin)] }
+
+func (f *fleet) vins() []string {
+	var vins []string
+	for _, c := range f.cars {
+		vins = append(vins, c.VIN)
+	}
+	return vins
+}
 
 // slug is the car's level in topics: its name's, else the VIN.
 func (f *fleet) slug(name, vin string) string {
@@ -152,7 +161,7 @@ func New(opts Options) *Bridge {
 	b := &Bridge{
 		opts: opts, rules: rules, log: opts.Log,
 		fleet:   fleet{byVIN: map[string]*car{}, bySlug: map[string]*car{}, names: entity.NewDeviceNames()},
-		link:    newLink(opts),
+		link:    link.New(entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language}, opts.HomeAssistant.Prefix, opts.Log),
 		files:   &files{store: opts.Store, log: opts.Log},
 		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
 		workers: workers{results: make(chan account.Result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},

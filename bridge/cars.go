@@ -93,16 +93,16 @@ func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *ca
 	b.fleet.unpublished++
 	b.fleet.bySlug[c.Level] = c
 	a.Plan.Add(vin, a.Resources, now)
-	if b.link.conn != nil && b.opts.HomeAssistant.Discovery {
-		b.link.conn.Subscribe(b.link.device(c))
+	if b.link.Conn != nil && b.opts.HomeAssistant.Discovery {
+		b.link.Conn.Subscribe(b.link.Device(c.VIN))
 	}
 	c.online = "offline"
 	if now.Sub(c.LastGood) < patience && !c.LastGood.After(now) {
 		c.online, c.reachedAt = "online", c.LastGood
 	}
-	b.link.retain(b.link.topic(c.Level, "availability"), c.online)
+	b.link.Retain(b.link.Topic(c.Level, "availability"), c.online)
 	for id, status := range c.Statuses { // a broker may have lost what an earlier process told
-		b.link.retain(b.link.topic(c.Level, id, "status"), entity.Encode(status))
+		b.link.Retain(b.link.Topic(c.Level, id, "status"), entity.Encode(status))
 	}
 	if c.Restored() {
 		for resource := range c.Snapshot {
@@ -163,7 +163,7 @@ func (b *Bridge) checkAvailability(c *car, now time.Time) {
 	if c.checkOnline(now) {
 		b.log.Info().Str("car", c.label).Msg("car is " + c.online)
 	}
-	b.link.retain(b.link.topic(c.Level, "availability"), c.online)
+	b.link.Retain(b.link.Topic(c.Level, "availability"), c.online)
 }
 
 // checkOnline works out whether the car is online, and reports a change: from its first good

@@ -12,6 +12,7 @@ import (
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/volvo"
 )
@@ -21,7 +22,7 @@ type commands struct {
 	limits  Commands
 	machine *command.Machine
 	fleet   *fleet
-	link    *link
+	link    *link.Link
 	files   *files
 	workers *workers
 	changes *changes
@@ -65,7 +66,7 @@ func (s *commands) execute(effects []command.Effect, now time.Time) {
 
 // situation is what the machine must know of the account and the bridge.
 func (s *commands) situation(a *account.Account, now time.Time) command.Situation {
-	return command.Situation{Now: now, Conflict: s.link.own.Conflict(), Stopping: s.stopping, Limit: a.RefusedCommand(now)}
+	return command.Situation{Now: now, Conflict: s.link.Own.Conflict(), Stopping: s.stopping, Limit: a.RefusedCommand(now)}
 }
 
 // progress is a step of a POST: begun, that is in the journal, or ended.
@@ -135,8 +136,8 @@ func (s *commands) publishCommand(e command.Publish, now time.Time) {
 		return
 	}
 	c.Statuses[e.Command.Entity] = status
-	s.link.retain(s.link.topic(c.Level, e.Command.Entity, "status"), entity.Encode(status))
-	s.link.publishEvent(s.link.topic(c.Level, "event"), map[string]any{
+	s.link.Retain(s.link.Topic(c.Level, e.Command.Entity, "status"), entity.Encode(status))
+	s.link.Event(s.link.Topic(c.Level, "event"), map[string]any{
 		"event_type": e.Event, "entity": e.Command.Entity, "id": status.ID, "command": status.Command, "status": status.Status,
 		"invokeStatus": status.InvokeStatus, "message": status.Message, "reason": status.Reason, "advice": status.Advice,
 		"confirmed": status.Confirmed,
@@ -240,7 +241,7 @@ func (s *commands) reopenCommands(now time.Time) {
 		}
 		if last, ok := c.Statuses[r.Entity]; !ok || r.Status.UpdatedAt.After(last.UpdatedAt) {
 			c.Statuses[r.Entity] = r.Status
-			s.link.retain(s.link.topic(c.Level, r.Entity, "status"), entity.Encode(r.Status))
+			s.link.Retain(s.link.Topic(c.Level, r.Entity, "status"), entity.Encode(r.Status))
 		}
 		s.execute(s.machine.Restore(c.commands, r, entry.Seq, entry.Open, now), now)
 	}

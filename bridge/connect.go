@@ -27,24 +27,16 @@ func logSetAside(all []account.Options, log zerolog.Logger) {
 func (b *Bridge) event(e mqtt.Event) {
 	switch e := e.(type) {
 	case mqtt.Up:
-		if b.link.sessionTakeovers < takeoversToLog {
-			b.log.Info().Msg("connected to the broker")
-		}
-		b.link.downLogged, b.link.upAt = false, time.Now()
-		b.link.publishMarker(b.link.own.Connected(time.Now()), false)
+		b.link.Up(time.Now())
 	case mqtt.Down:
-		b.link.logDown(e)
-		b.link.own.Lost()
-		b.link.mirror.SetConnected(false)
-		b.link.downLogged, b.link.heldCommands = true, nil
-		b.link.broker.Lost()
+		b.link.Down(e)
 		b.health.ready.Store(false)
 	case mqtt.Refused:
-		b.link.learned(e)
+		b.link.Learned(e)
 		b.gallery.shrink(e.Topic, e.Size)
 		b.changes.status(time.Now())
 	case mqtt.Denied, mqtt.Lacks:
-		b.link.learned(e)
+		b.link.Learned(e)
 		b.changes.status(time.Now())
 	case mqtt.Dropped:
 		b.log.Debug().Int("messages", e.Count).Msg("messages came in faster than they could wait")
@@ -53,54 +45,26 @@ func (b *Bridge) event(e mqtt.Event) {
 	}
 }
 
-const (
-	takeoversToLog = 3
-	mostHeld       = 256 // messages that wait until it is clear whose topic it is
-)
-
-// instance takes a message on that topic.
+// instance takes a message on the topic that tells whose the base topic is.
 func (b *Bridge) instance(m mqtt.Received) {
-	before := b.link.own.Conflict()
-	b.link.own.Received(m.Payload, m.Retained, m.At)
-	if !b.link.own.Conflict() || before {
+	lost, held := b.link.Instance(m)
+	if !lost {
 		return
 	}
-	b.link.mirror.SetConnected(false)
 	b.health.ready.Store(false)
-	held := b.link.heldCommands
-	b.link.heldCommands = nil
 	for _, m := range held {
 		b.commands.refuseConflict(m)
 	}
-	b.log.Error().Str("other", b.link.own.Other().ClientID).Str("host", b.link.own.Other().Host).Str("topic", b.opts.MQTT.Topic).
-		Str("hint", "stop one of the two, or give each its own mqtt.topic; until then this one publishes nothing and refuses commands").Msg("another bridge owns the base topic")
 }
 
-// claim moves on the question whose the base topic is.
+// claim publishes everything once the base topic is ours, and runs what waited for that.
 func (b *Bridge) claim(now time.Time) {
-	before, again := b.link.own.Conflict(), b.link.own.Before()
-	m, ours := b.link.own.Step(now)
-	if m != nil {
-		b.link.publishMarker(*m, true)
-	}
-	if before && !b.link.own.Conflict() {
-		b.log.Info().Msg("no other bridge owns the base topic any more")
-	}
-	if !ours {
+	again := b.link.Own.Before()
+	if !b.link.Claim(now) {
 		return
 	}
-	b.link.mirror.SetConnected(true)
-	if instance := b.link.topic("bridge", "instance"); b.link.own.Deaf() {
-		lines := b.link.broker.Lines()
-		b.link.broker.Miss(instance)
-		b.link.logBroker(lines)
-	} else {
-		b.link.broker.Came(instance)
-	}
 	b.publishEverything(now)
-	held := b.link.heldCommands
-	b.link.heldCommands = nil
-	for _, m := range held {
+	for _, m := range b.link.Held() {
 		if again || m.Retained {
 			b.command(m)
 		} else {
@@ -135,25 +99,23 @@ func (b *Bridge) command(m mqtt.Received) {
 // receive takes a message: Home Assistant's birth, or a command.
 func (b *Bridge) receive(m mqtt.Received) {
 	switch {
-	case m.Topic == b.link.topic("bridge", "instance"):
+	case m.Topic == b.link.Topic("bridge", "instance"):
 		b.instance(m)
 	case strings.HasPrefix(m.Topic, b.opts.HomeAssistant.Prefix+"/device/"):
 		if len(m.Payload) == 0 {
 			b.deleted(m.Topic, m.At)
 		} else if !m.Retained {
-			b.link.broker.Came(m.Topic)
+			b.link.Broker.Came(m.Topic)
 		}
 	case m.Topic == b.opts.HomeAssistant.StatusTopic:
 		if string(m.Payload) == "online" && !m.Retained && b.times.reannounce.IsZero() {
 			b.times.reannounce = later(m.At, b.times.announcedAt.Add(birthGap)).Add(rand.N(birthSpread))
 		}
-	case b.link.echo(m), len(m.Payload) == 0:
-	case b.link.own.Conflict() && !m.Retained:
+	case b.link.Echo(m), len(m.Payload) == 0:
+	case b.link.Own.Conflict() && !m.Retained:
 		b.commands.refuseConflict(m)
-	case !b.link.own.Owned():
-		if len(b.link.heldCommands) < mostHeld {
-			b.link.heldCommands = append(b.link.heldCommands, m)
-		}
+	case !b.link.Own.Owned():
+		b.link.Hold(m)
 	default:
 		b.command(m)
 	}

@@ -16,10 +16,10 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	}
 	// First what belongs to the document: who is told of a change can read it.
 	for id, attributes := range c.Attributes(b.rules) {
-		b.link.retain(b.link.topic(c.Level, id, "attributes"), entity.Encode(attributes))
+		b.link.Retain(b.link.Topic(c.Level, id, "attributes"), entity.Encode(attributes))
 	}
 	if c.Proven["location"] {
-		b.link.retain(b.link.topic(c.Level, "location"), entity.Encode(c.Position()))
+		b.link.Retain(b.link.Topic(c.Level, "location"), entity.Encode(c.Position()))
 	}
 	c.Moving = c.commands.Moving()
 	document := c.Document(b.rules, now)
@@ -34,8 +34,8 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 			fetched[string(r)] = entity.Stamp(a.Fetched)
 		}
 		document["fetched"] = fetched
-		topic := b.link.topic(c.Level, "state")
-		b.link.mirror.Forget(topic) // also once an hour without news: readers look for life
-		b.link.retain(topic, entity.Encode(document))
+		topic := b.link.Topic(c.Level, "state")
+		b.link.Mirror.Forget(topic) // also once an hour without news: readers look for life
+		b.link.Retain(topic, entity.Encode(document))
 	}
 }

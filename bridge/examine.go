@@ -11,6 +11,7 @@ import (
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
@@ -21,7 +22,7 @@ import (
 // every car, while the bridge runs.
 func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 	var accounts []doctor.Account
-	var findings []doctor.Finding
+	var found []doctor.Finding
 	err := b.workers.within(ctx, func(time.Time) {
 		for _, a := range b.accounts {
 			p := patient(a, b.files, b.workers.within)
@@ -31,13 +32,13 @@ func (b *Bridge) Examine(ctx context.Context) ([]doctor.Finding, error) {
 			}
 			accounts = append(accounts, p)
 		}
-		findings = b.link.findings()
+		found = findings(b.link)
 	})
 	if err != nil {
 		return nil, err
 	}
 	more, err := doctor.Examine(ctx, accounts, b.opts.Secret)
-	return append(findings, more...), err
+	return append(found, more...), err
 }
 
 // patient is an account as the doctor sees it; with runs a function where the
@@ -78,12 +79,12 @@ func (f *fleet) recent(vin string, r volvo.Resource, now time.Time) (volvo.Readi
 }
 
 // findings are what the bridge learned of the broker while it ran.
-func (l *link) findings() []doctor.Finding {
+func findings(l *link.Link) []doctor.Finding {
 	var all []doctor.Finding
-	if l.own.Conflict() {
-		all = append(all, occupied(l.own.Other()))
+	if l.Own.Conflict() {
+		all = append(all, occupied(l.Own.Other()))
 	}
-	for _, line := range l.broker.Lines() {
+	for _, line := range l.Broker.Lines() {
 		found, advice, _ := strings.Cut(line, ": ")
 		all = append(all, doctor.Finding{Area: "broker", What: "rules", Result: doctor.ResultProblem, Found: found, Advice: strings.ToUpper(advice[:1]) + advice[1:]})
 	}
@@ -98,7 +99,7 @@ func occupied(other mqtt.Marker) doctor.Finding {
 // Occupied looks at the marker on the base topic, as a bridge would that starts with
 // a store.
 func Occupied(st *store.Store, payload []byte, now time.Time) []doctor.Finding {
-	own := mqtt.NewOwnership(mqtt.Marker{ID: loadInstance(st)})
+	own := mqtt.NewOwnership(mqtt.Marker{ID: link.LoadInstance(st)})
 	own.Received(payload, true, now)
 	if !own.Conflict() {
 		return nil

@@ -35,7 +35,7 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 	if err != nil {
 		return Forgotten{}, err
 	}
-	if !b.link.mirror.Connected() {
+	if !b.link.Mirror.Connected() {
 		return Forgotten{}, errors.New("there is no connection to the broker, so its topics can't be removed; try again when there is one")
 	}
 	f := Forgotten{Car: k.slug}
@@ -48,12 +48,12 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 		c.account.Plan.Remove(c.VIN)
 		b.files.rememberCars(c.account, b.fleet.of(c.account))
 	}
-	topics := b.link.topicsOf(k.slug)
+	topics := b.link.TopicsOf(k.slug)
 	for _, topic := range topics {
-		b.link.mirror.Forget(topic)
+		b.link.Mirror.Forget(topic)
 	}
-	b.link.mirror.Send(b.link.deviceTopic(k), nil)
-	b.link.mirror.ClearLater(topics, time.Now().Add(clearAfter))
+	b.link.Mirror.Send(b.link.Device(k.vin), nil)
+	b.link.Mirror.ClearLater(topics, time.Now().Add(clearAfter))
 	b.files.removeFiles(k.vin)
 	b.log.Info().Msg("a car was forgotten")
 	return f, nil
@@ -87,10 +87,10 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 	case <-ctx.Done():
 		return Forgotten{}, errors.New("no connection to the broker, nothing was removed")
 	}
-	conn.Publish(mqtt.Message{Topic: b.link.deviceTopic(k), Retain: true})
+	conn.Publish(mqtt.Message{Topic: b.link.Device(k.vin), Retain: true})
 	conn.Flush(ctx)
 	time.Sleep(clearAfter)
-	for _, topic := range b.link.topicsOf(k.slug) {
+	for _, topic := range b.link.TopicsOf(k.slug) {
 		conn.Publish(mqtt.Message{Topic: topic, Retain: true})
 	}
 	conn.Flush(ctx)
@@ -106,7 +106,7 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 func (b *Bridge) clearRenamed(now time.Time) {
 	for _, slug := range b.fleet.renamed {
 		if b.fleet.bySlug[slug] == nil { // else another car has that name now
-			b.link.mirror.ClearLater(b.link.topicsOf(slug), now.Add(clearAfter))
+			b.link.Mirror.ClearLater(b.link.TopicsOf(slug), now.Add(clearAfter))
 		}
 	}
 	b.fleet.renamed = nil
@@ -124,7 +124,7 @@ func (b *Bridge) deleted(topic string, now time.Time) {
 			b.log.Info().Str("car", c.label).Msg("the device was deleted in home assistant: announcing it again")
 		}
 	}
-	if topic == b.link.ownDevice() && b.self.ownAgain.IsZero() {
+	if topic == b.link.OwnDevice() && b.self.ownAgain.IsZero() {
 		b.self.ownAgain = now.Add(settle)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/bridge/mqtt"
 	smaller "volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
@@ -43,7 +44,7 @@ func imageFile(c *car, kind string) string { return imagePrefix + strings.ToLowe
 // gallery fetches the cars' pictures and publishes them from the store.
 type gallery struct {
 	fleet   *fleet
-	link    *link
+	link    *link.Link
 	files   *files
 	workers *workers
 	log     zerolog.Logger
@@ -100,11 +101,11 @@ var errNoPicture = errors.New("the store lost the picture")
 
 // send publishes a picture from the store; it is too large to keep.
 func (g *gallery) send(c *car, kind string) {
-	if !g.link.mirror.Connected() {
+	if !g.link.Mirror.Connected() {
 		return
 	}
 	file := imageFile(c, kind)
-	g.link.conn.Publish(mqtt.Message{Topic: g.link.topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
+	g.link.Conn.Publish(mqtt.Message{Topic: g.link.Topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
 		if data := g.files.store.Load(file); data != nil {
 			return data, nil
 		}
@@ -117,7 +118,7 @@ const firstTarget = 200 << 10 // bytes of a picture that was too large for the b
 // shrink makes a picture that the broker did not take smaller, and publishes
 // it again.
 func (g *gallery) shrink(topic string, size int) {
-	rest, ours := strings.CutPrefix(topic, g.link.opts.Topic+"/")
+	rest, ours := strings.CutPrefix(topic, g.link.Place.Base+"/")
 	slug, kind, _ := strings.Cut(rest, "/image/")
 	c := g.fleet.bySlug[slug]
 	if !ours || c == nil || c.Images[kind].Type == "" || c.fetching[kind] {

@@ -10,6 +10,7 @@ import (
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/mqtt"
 )
@@ -53,16 +54,16 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.workers.reading, b.workers.commanding = reading, commanding
 
 	logSetAside(b.opts.Accounts, b.log)
-	b.link.own = mqtt.NewOwnership(mqtt.Marker{ID: loadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)})
+	b.link.Own = mqtt.NewOwnership(mqtt.Marker{ID: link.LoadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)})
 	b.start(time.Now())
 	stopChains := b.runChains()
-	b.link.conn = mqtt.Open(mqtt.Options{
+	b.link.Conn = mqtt.Open(mqtt.Options{
 		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
 		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
-		Will:      mqtt.Message{Topic: b.link.topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.link.subscriptions(b.opts.HomeAssistant, b.fleet.cars), MaxPayload: command.MaxPayload,
+		Will:      mqtt.Message{Topic: b.link.Topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
+		Subscribe: b.link.Subscriptions(b.opts.HomeAssistant.Discovery, b.opts.HomeAssistant.StatusTopic, b.fleet.vins()), MaxPayload: command.MaxPayload,
 	})
-	b.link.mirror.Bind(b.link.conn.Publish)
+	b.link.Mirror.Bind(b.link.Conn.Publish)
 	b.work(ctx)
 
 	stopReading()
@@ -104,7 +105,7 @@ func (b *Bridge) work(ctx context.Context) {
 			select { // a command does not wait behind the answers of reads
 			case <-ctx.Done():
 				return
-			case e := <-b.link.conn.Events():
+			case e := <-b.link.Conn.Events():
 				b.event(e)
 				first = false
 				continue
@@ -116,7 +117,7 @@ func (b *Bridge) work(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case e := <-b.link.conn.Events():
+		case e := <-b.link.Conn.Events():
 			b.event(e)
 		case r := <-b.workers.results:
 			b.apply(r, time.Now())
@@ -139,8 +140,8 @@ func (b *Bridge) wake(now time.Time) time.Time {
 			wake = t
 		}
 	}
-	earlier(b.link.own.Wake())
-	earlier(b.link.mirror.Next())
+	earlier(b.link.Own.Wake())
+	earlier(b.link.Mirror.Next())
 	earlier(b.changes.at)
 	earlier(b.times.reannounce)
 	earlier(b.self.ownAgain)
@@ -155,7 +156,7 @@ func (b *Bridge) wake(now time.Time) time.Time {
 // publishDue publishes what became due: changed documents, announcements, the
 // slow business of a tick.
 func (b *Bridge) publishDue(now time.Time) {
-	if !b.link.mirror.Connected() { // the connection brings everything anyway
+	if !b.link.Mirror.Connected() { // the connection brings everything anyway
 		b.times.reannounce = time.Time{}
 	}
 	if !b.times.reannounce.IsZero() && !now.Before(b.times.reannounce) {
@@ -167,7 +168,7 @@ func (b *Bridge) publishDue(now time.Time) {
 		b.publishDirty(now)
 	}
 	b.claim(now)
-	b.link.mirror.Due(now)
+	b.link.Mirror.Due(now)
 	if !b.self.ownAgain.IsZero() && !now.Before(b.self.ownAgain) {
 		b.self.ownAgain = time.Time{}
 		b.announceBridge()
@@ -194,13 +195,10 @@ func (b *Bridge) slow(now time.Time) {
 			b.changes.touch(c, now)
 		}
 	}
-	if b.link.overdue(now) {
+	if b.link.Overdue(now) {
 		b.changes.status(now)
 	}
-	if b.link.mirror.Connected() && b.link.sessionTakeovers >= takeoversToLog && now.Sub(b.link.upAt) >= tick {
-		b.link.sessionTakeovers = 0
-		b.log.Info().Msg("connected to the broker")
-	}
+	b.link.Settle(now)
 	b.publishStatus(now)
 	if b.allPublished && now.Sub(b.times.tidied) >= tidyEvery {
 		b.times.tidied = now
@@ -237,7 +235,7 @@ func (b *Bridge) finishCommands(stop context.CancelFunc) {
 		select {
 		case p := <-b.workers.progress:
 			b.commands.advance(p, time.Now())
-		case e := <-b.link.conn.Events():
+		case e := <-b.link.Conn.Events():
 			b.event(e)
 		case <-b.workers.results:
 		case <-b.workers.pictures:
@@ -255,13 +253,13 @@ func (b *Bridge) goodbye() {
 		c.DropLogins()
 	}
 	b.publishStatus(now)
-	b.link.mirror.ClearNow()
-	b.link.retain(b.link.topic("bridge", "availability"), "offline")
-	b.link.mirror.Send(b.link.topic("bridge", "instance"), nil)
+	b.link.Mirror.ClearNow()
+	b.link.Retain(b.link.Topic("bridge", "availability"), "offline")
+	b.link.Mirror.Send(b.link.Topic("bridge", "instance"), nil)
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
-	b.link.conn.Flush(ctx)
-	b.link.conn.Close()
+	b.link.Conn.Flush(ctx)
+	b.link.Conn.Close()
 	b.save(now)
 }
 

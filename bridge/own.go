@@ -15,7 +15,7 @@ import (
 // ownCommand takes a message to the bridge itself: a login over MQTT.
 func (b *Bridge) ownCommand(id string, m mqtt.Received) {
 	now := m.At
-	b.link.mirror.Empty(m.Topic, now)
+	b.link.Mirror.Empty(m.Topic, now)
 	if id != "login_start" && id != "login" {
 		b.commands.answerUnknownTopic("bridge", id, command.Refusal{Reason: command.Invalid, Advice: "The bridge has no such command; login_start and login are its own."}, now)
 		return
@@ -54,7 +54,7 @@ func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusa
 			o.Status.Reason = &no.Reason
 		}
 	}
-	b.link.retain(b.link.topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
+	b.link.Retain(b.link.Topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
 	yes, unlogged := b.commands.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
 	if status == command.Refused && !yes {
 		return
@@ -103,7 +103,7 @@ func (b *Bridge) loginEvent(a *account.Account, h login.Event, now time.Time) {
 	}
 	line.Str("account", a.Label).Msg(loginMessages[h.Kind])
 	if event["event_type"] != nil {
-		b.link.publishEvent(b.link.topic("bridge", "event"), event)
+		b.link.Event(b.link.Topic("bridge", "event"), event)
 	}
 }
 

@@ -18,12 +18,12 @@ func (b *Bridge) publishEverything(now time.Time) {
 	for _, c := range b.fleet.cars {
 		b.gallery.sendAll(c)
 	}
-	b.link.mirror.SendAll()
+	b.link.Mirror.SendAll()
 	for _, c := range b.fleet.cars {
 		b.publishCar(c, now)
 	}
-	b.link.retain(b.link.topic("bridge", "availability"), "online")
-	b.link.mirror.SendEvents()
+	b.link.Retain(b.link.Topic("bridge", "availability"), "online")
+	b.link.Mirror.SendEvents()
 	b.checkReady()
 }
 
@@ -53,9 +53,9 @@ func (b *Bridge) checkReady() {
 	if b.fleet.unpublished > 0 {
 		return
 	}
-	if !b.allPublished && b.link.mirror.Connected() {
+	if !b.allPublished && b.link.Mirror.Connected() {
 		b.allPublished, b.self.status.publishedAt = true, time.Time{}
 		b.publishStatus(time.Now()) // the counters of the first look
 	}
-	b.health.ready.Store(b.link.mirror.Connected())
+	b.health.ready.Store(b.link.Mirror.Connected())
 }

@@ -14,7 +14,7 @@ import (
 // take takes a message on a car's /set topic. Every message gets an answer.
 func (s *commands) take(level, id string, m mqtt.Received) {
 	now := time.Now()
-	s.link.mirror.Empty(m.Topic, now)
+	s.link.Mirror.Empty(m.Topic, now)
 	c := s.fleet.bySlug[level]
 	switch {
 	case (c == nil || entity.ByID(id) == nil) && m.Retained:
@@ -48,7 +48,7 @@ func passed(m mqtt.Received) command.Refusal {
 // The answer is not retained: the topics are the other's.
 func (s *commands) refuseConflict(m mqtt.Received) {
 	now := time.Now()
-	levels := strings.Split(strings.TrimPrefix(m.Topic, s.link.opts.Topic+"/"), "/")
+	levels := strings.Split(strings.TrimPrefix(m.Topic, s.link.Place.Base+"/"), "/")
 	if len(levels) != 3 || !s.unknownTopics.Allows(unknownTopicsPerSecond, now) {
 		return
 	}
@@ -57,7 +57,7 @@ func (s *commands) refuseConflict(m mqtt.Received) {
 	if r, _ := command.ParseRequest(m.Payload); r.ID != "" {
 		status.ID = r.ID
 	}
-	s.link.conn.Publish(mqtt.Message{Topic: s.link.topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(status))})
+	s.link.Conn.Publish(mqtt.Message{Topic: s.link.Topic(levels[0], levels[1], "status"), Payload: []byte(entity.Encode(status))})
 	if yes, unlogged := s.refusals.allows("conflict", now); yes {
 		s.log.Warn().Str("entity", levels[1]).Str("reason", command.Conflict).Int("unlogged", unlogged).Msg("command_refused")
 	}
@@ -66,11 +66,11 @@ func (s *commands) refuseConflict(m mqtt.Received) {
 // answerUnknownTopic: nobody of that name is here. The answer is not retained, so
 // that a typing error leaves nothing behind.
 func (s *commands) answerUnknownTopic(name, id string, no command.Refusal, now time.Time) {
-	if !s.unknownTopics.Allows(unknownTopicsPerSecond, now) || !s.link.mirror.Connected() {
+	if !s.unknownTopics.Allows(unknownTopicsPerSecond, now) || !s.link.Mirror.Connected() {
 		return
 	}
 	status := entity.Status{ID: fmt.Sprintf("vb-%d", now.UnixNano()), Status: command.Refused, Reason: &no.Reason, Advice: &no.Advice, RequestedAt: now.UTC(), UpdatedAt: now.UTC()}
-	s.link.conn.Publish(mqtt.Message{Topic: s.link.topic(name, id, "status"), Payload: []byte(entity.Encode(status))})
+	s.link.Conn.Publish(mqtt.Message{Topic: s.link.Topic(name, id, "status"), Payload: []byte(entity.Encode(status))})
 }
 
 // settleLocally does what a command asks of the bridge itself.

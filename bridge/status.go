@@ -40,16 +40,16 @@ func (b *Bridge) publishStatus(now time.Time) {
 		}
 	}
 	logins := b.accounts.Logins(now)
-	core := map[string]any{"connection": "ON", "cloud_status": cloud.Status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.broker.Problem()), "unknown_fields": len(b.self.unknownFields),
+	core := map[string]any{"connection": "ON", "cloud_status": cloud.Status, "store_problem": onOff(problem), "broker_problem": onOff(b.link.Broker.Problem()), "unknown_fields": len(b.self.unknownFields),
 		"login_required": onOff(logins.Required), "login_url": logins.URL, "grant_expires": nil}
 	if !logins.Ends.IsZero() {
 		core["grant_expires"] = entity.Stamp(logins.Ends)
 	}
 	// Attributes first: who is told of a change can read them.
-	b.link.retain(b.link.topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.Advice, "since": entity.Stamp(cloud.Since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
-	b.link.retain(b.link.topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.broker.Attributes()))
-	b.link.retain(b.link.topic("bridge", "login_url", "attributes"), entity.Encode(logins.URLAttributes()))
-	b.link.retain(b.link.topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.GrantAttributes(now)))
+	b.link.Retain(b.link.Topic("bridge", "cloud_status", "attributes"), entity.Encode(map[string]any{"advice": cloud.Advice, "since": entity.Stamp(cloud.Since), "denied": append([]string{}, slices.Sorted(maps.Keys(b.self.denied))...)}))
+	b.link.Retain(b.link.Topic("bridge", "broker_problem", "attributes"), entity.Encode(b.link.Broker.Attributes()))
+	b.link.Retain(b.link.Topic("bridge", "login_url", "attributes"), entity.Encode(logins.URLAttributes()))
+	b.link.Retain(b.link.Topic("bridge", "grant_expires", "attributes"), entity.Encode(logins.GrantAttributes(now)))
 	counters := b.accounts.Counters(now)
 	same, sameCounters := entity.Encode(core), entity.Encode(counters)
 	due := now.Sub(b.self.status.publishedAt) >= countersEvery || b.self.status.publishedAt.IsZero() || b.self.status.publishedAt.After(now)
@@ -58,8 +58,8 @@ func (b *Bridge) publishStatus(now time.Time) {
 	}
 	b.self.status.core, b.self.status.counters, b.self.status.publishedAt = same, sameCounters, now
 	maps.Copy(core, counters)
-	b.link.retain(b.link.topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.self.unknownFields))...)}))
-	b.link.retain(b.link.topic("bridge", "state"), entity.Encode(core))
+	b.link.Retain(b.link.Topic("bridge", "unknown_fields", "attributes"), entity.Encode(map[string]any{"fields": append([]string{}, slices.Sorted(maps.Keys(b.self.unknownFields))...)}))
+	b.link.Retain(b.link.Topic("bridge", "state"), entity.Encode(core))
 }
 
 func onOff(on bool) string {
@@ -100,7 +100,7 @@ func (b *Bridge) cloudChanged(a *account.Account, old account.Status, now time.T
 	}
 	line.Str("account", a.Label).Msg("cloud status: " + string(a.Status))
 	if event != "" {
-		b.link.publishEvent(b.link.topic("bridge", "event"), map[string]any{"event_type": event, "account": a.Label, "advice": a.Advice(now)})
+		b.link.Event(b.link.Topic("bridge", "event"), map[string]any{"event_type": event, "account": a.Label, "advice": a.Advice(now)})
 	}
 }
 
@@ -109,14 +109,14 @@ func (b *Bridge) announceBridge() {
 	if !b.opts.HomeAssistant.Discovery {
 		return
 	}
-	m := entity.BridgeMessage(b.link.place)
+	m := entity.BridgeMessage(b.link.Place)
 	if b.self.announcedEntities == nil {
 		b.self.announcedEntities = map[string]string{}
 		_ = json.Unmarshal(b.opts.Store.Load(announcedFile), &b.self.announcedEntities) // nothing to remove, if it is lost
 	}
 	entity.Entomb(m, b.self.announcedEntities)
-	if payload, err := m.Payload(); err == nil && b.link.mirror.Send(b.link.ownDevice(), payload) {
-		b.link.expectDevice(b.link.ownDevice())
+	if payload, err := m.Payload(); err == nil && b.link.Mirror.Send(b.link.OwnDevice(), payload) {
+		b.link.ExpectDevice(b.link.OwnDevice())
 		if entity.Remember(m, b.self.announcedEntities) {
 			b.opts.Store.Save(announcedFile, []byte(entity.Encode(b.self.announcedEntities)), store.Whole)
 		}

@@ -48,7 +48,10 @@ func Remember(m discovery.Message, told map[string]string) (news bool) {
 }
 
 // DeviceID identifies the car in discovery.
-func (c *Car) DeviceID() string { return "volvobridge_" + strings.ToLower(c.VIN) }
+func (c *Car) DeviceID() string { return DeviceID(c.VIN) }
+
+// DeviceID is the same by VIN.
+func DeviceID(vin string) string { return "volvobridge_" + strings.ToLower(vin) }
 
 // Message builds the discovery message of a car.
 func (c *Car) Message(r Rules, p Place) discovery.Message {

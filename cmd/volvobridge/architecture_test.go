@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"bridge/dashboard":                 {"volvobridge/bridge/entity", "volvobridge/discovery"},
 	"bridge/doctor":                    {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
 	"bridge/entity":                    {"volvobridge/volvo", "volvobridge/discovery"},
+	"bridge/link":                      {"volvobridge/bridge/entity", "volvobridge/bridge/mqtt", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/login":                     {"volvobridge/volvo", "golang.org/x/oauth2"},
 	"bridge/mqtt":                      {"github.com/eclipse/paho.mqtt.golang"},
 	"bridge/picture":                   {"golang.org/x/image"},

@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"crypto/rand"
@@ -7,14 +7,19 @@ import (
 
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
-	"volvobridge/bridge/store"
 )
 
 const instanceFile = "instance.json"
 
-// loadInstance reads the id of this bridge, or makes one. It outlives restarts: a
+// Store keeps the id of this bridge.
+type Store interface {
+	Load(name string) []byte
+	Put(name string, data []byte) error
+}
+
+// LoadInstance reads the id of this bridge, or makes one. It outlives restarts: a
 // restart after a crash is no second bridge.
-func loadInstance(st *store.Store) string {
+func LoadInstance(st Store) string {
 	var m mqtt.Marker
 	if json.Unmarshal(st.Load(instanceFile), &m) == nil && m.ID != "" {
 		return m.ID
