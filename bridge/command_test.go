@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"volvobridge/bridge/login/logintest"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
@@ -530,7 +531,7 @@ func TestRefusalsDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, cloud)
 		r.opts.Accounts[0].Clients[0] = volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, UserAgent: "test",
-			Transport: noConnection{through{cloud}}, Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token})})
+			Transport: noConnection{logintest.Through{Handler: cloud}}, Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token})})
 		r.start()
 		defer r.stop()
 		time.Sleep(10 * time.Second)

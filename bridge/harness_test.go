@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"io/fs"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +18,7 @@ import (
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/account"
+	"volvobridge/bridge/login/logintest"
 	"volvobridge/bridge/mqtt/mqtttest"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
@@ -33,36 +32,6 @@ const (
 	token  = "simulated-access-token"
 	vin    = "YV1ABCDEFG1234567"
 )
-
-// through answers requests with a handler, without a network.
-type through struct{ handler http.Handler }
-
-func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	w := httptest.NewRecorder()
-	if err := serve(t.handler, w, r); err != nil {
-		return nil, err
-	}
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	return w.Result(), nil
-}
-
-// serve turns an aborted answer into a lost connection.
-func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
-	defer func() {
-		if p := recover(); p == http.ErrAbortHandler {
-			err = io.EOF
-		} else if p != nil {
-			panic(p)
-		}
-	}()
-	h.ServeHTTP(w, r)
-	return nil
-}
 
 // rig is a bridge in a bubble, with a broker and a cloud.
 type rig struct {
@@ -97,7 +66,7 @@ var allAllowed = volvo.AllCommands()
 // newRig configures a bridge for a cloud; start runs it.
 func newRig(t *testing.T, cloud http.Handler, vehicles ...account.Vehicle) *rig {
 	r := &rig{T: t, broker: mqtttest.New(), dir: filepath.Join(t.TempDir(), "data"), log: &lockedBuffer{}}
-	client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud},
+	client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: logintest.Through{Handler: cloud},
 		Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token}), UserAgent: "test"})
 	r.opts = bridge.Options{
 		Accounts:      []account.Options{{Clients: []*volvo.Client{client}, KeyIDs: []string{"k"}, Vehicles: vehicles}},

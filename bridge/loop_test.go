@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/account"
+	"volvobridge/bridge/login/logintest"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
@@ -667,7 +668,7 @@ func TestSharedKey(t *testing.T) {
 		r.opts.Accounts = append(r.opts.Accounts, second)
 		r.opts.Polling.DailyQuota, r.opts.Polling.Reserve = 60, 10
 		log := &askedFor{next: cloud, at: map[string][]time.Time{}}
-		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, Transport: through{log},
+		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, Transport: logintest.Through{Handler: log},
 			Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token})})
 		for i := range r.opts.Accounts {
 			r.opts.Accounts[i].Clients = []*volvo.Client{client}

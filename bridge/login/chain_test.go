@@ -1,11 +1,9 @@
-package bridge_test
+package login_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,68 +16,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
+	"volvobridge/bridge/login/logintest"
 	"volvobridge/volvo"
 	"volvobridge/volvo/simulator"
 )
-
-const redirectURL = "http://localhost:8099/oauth/callback"
-
-// memoryTokens is a store without a disk.
-type memoryTokens struct {
-	mu    sync.Mutex
-	token login.Token
-	saved []login.Token
-	fail  error
-}
-
-// current is what is kept now.
-func (m *memoryTokens) current() login.Token {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.token
-}
-
-func (m *memoryTokens) LoadToken(string) ([]byte, bool, []string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	data, err := json.Marshal(m.token)
-	return data, m.token.Refresh != "", nil, err
-}
-
-// openChain opens one, which can't fail without a disk.
-func openChain(t testing.TB, opts login.Options) *login.Chain {
-	t.Helper()
-	c, err := login.Open(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (m *memoryTokens) SaveToken(_ string, token []byte, _ bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail == nil {
-		var t login.Token
-		if err := json.Unmarshal(token, &t); err != nil {
-			return err
-		}
-		m.token = t
-		if len(m.saved) < 1000 {
-			m.saved = append(m.saved, t)
-		}
-	}
-	return m.fail
-}
 
 // loginRig is a chain against an identity server.
 type loginRig struct {
 	*testing.T
 	cloud  http.Handler
-	tokens *memoryTokens
+	tokens *logintest.Tokens
 	chain  *login.Chain
 	scopes []string
 	ours   func(context.Context, string) (bool, error)
@@ -89,11 +37,11 @@ type loginRig struct {
 }
 
 func newLoginRig(t *testing.T, cloud http.Handler) *loginRig {
-	return &loginRig{T: t, cloud: cloud, tokens: &memoryTokens{}, scopes: entity.Scopes(allAllowed)}
+	return &loginRig{T: t, cloud: cloud, tokens: &logintest.Tokens{}, scopes: entity.Scopes(volvo.AllCommands())}
 }
 
 func (r *loginRig) start() {
-	r.chain = openChain(r, login.Options{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), OwnsCar: r.ours, Explain: entity.Lost})
+	r.chain = logintest.Open(r, login.Options{Name: "account1", File: "f", Store: r.tokens, Scopes: r.scopes, OAuth: r.oauth(), OwnsCar: r.ours, Explain: entity.Lost})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -107,10 +55,7 @@ func (r *loginRig) start() {
 	r.stop = func() { cancel(); <-done }
 }
 
-func (r *loginRig) oauth() *volvo.OAuth {
-	return volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
-		AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{r.cloud}})
-}
+func (r *loginRig) oauth() *volvo.OAuth { return logintest.OAuth(r.cloud) }
 
 func (r *loginRig) count(kind login.EventKind) int {
 	r.mu.Lock()
@@ -136,26 +81,10 @@ func (r *loginRig) lastWarning() (last login.Event) {
 	return last
 }
 
-// agree opens an address as a browser does, and returns where it ends.
-func agree(t testing.TB, cloud http.Handler, address string) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := httptest.NewRecorder()
-	cloud.ServeHTTP(w, httptest.NewRequest(http.MethodGet, u.RequestURI(), nil))
-	if w.Code == http.StatusOK {
-		w = httptest.NewRecorder()
-		cloud.ServeHTTP(w, httptest.NewRequest(http.MethodPost, u.RequestURI(), nil))
-	}
-	return w.Result().Header.Get("Location")
-}
-
 // logIn logs in as a person does.
 func (r *loginRig) logIn() login.Outcome {
 	r.Helper()
-	out, err := login.Finish(r.Context(), []*login.Chain{r.chain}, agree(r, r.cloud, r.chain.Begin().URL))
+	out, err := login.Finish(r.Context(), []*login.Chain{r.chain}, logintest.Agree(r, r.cloud, r.chain.Begin().URL))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -190,7 +119,7 @@ func TestLoginAndRefresh(t *testing.T) {
 			t.Error("not refreshed after 90 % of its life")
 		}
 		// Marked before, kept after, and the one before it with it.
-		saved := r.tokens.saved
+		saved := r.tokens.Saved
 		mark, kept := saved[len(saved)-2], saved[len(saved)-1]
 		if mark.Started.IsZero() || !kept.Started.IsZero() || kept.Previous != mark.Refresh || kept.Refresh == mark.Refresh {
 			t.Errorf("saved %+v, then %+v", mark, kept)
@@ -386,7 +315,7 @@ func TestVerdicts(t *testing.T) {
 				if asked := tr.asked(); c.login && asked != 3 { // a second look, and one with the token before
 					t.Errorf("%d requests", asked)
 				}
-				if kept := r.tokens.current(); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
+				if kept := r.tokens.Current(); kept.Refresh == "" || kept.Rejected.IsZero() == c.login {
 					t.Errorf("kept %+v", kept)
 				}
 				tr.become(nil)
@@ -407,7 +336,7 @@ func recordingsOrNone() string {
 	if dir := os.Getenv("VOLVO_RECORDINGS"); dir != "" {
 		return dir
 	}
-	return filepath.Join("..", "..", "shared", "recordings")
+	return filepath.Join("..", "..", "..", "shared", "recordings")
 }
 
 // TestOneRefusalIsNoVerdict: the second request, and the one with the token
@@ -469,8 +398,8 @@ func TestPreviousTokenSavesALogin(t *testing.T) {
 		r.logIn()
 		time.Sleep(300 * time.Second)
 		r.stop()
-		r.tokens.token.Refresh = "never-handed-out" // whatever became of it
-		r.tokens.token.Issued = time.Time{}
+		r.tokens.Token.Refresh = "never-handed-out" // whatever became of it
+		r.tokens.Token.Issued = time.Time{}
 		r.start()
 		defer func() { r.stop() }()
 		time.Sleep(2 * time.Minute)
@@ -626,7 +555,7 @@ func TestWrongClocks(t *testing.T) {
 				r.start()
 				r.logIn()
 				r.stop()
-				saved := &r.tokens.token // as if it were written by a clock that is off by that much
+				saved := &r.tokens.Token // as if it were written by a clock that is off by that much
 				saved.Issued, saved.LoggedIn, saved.Refreshed = saved.Issued.Add(shift), saved.LoggedIn.Add(shift), saved.Refreshed.Add(shift)
 				before := cloud.TokenRequests()
 				r.start()
@@ -654,14 +583,14 @@ func TestLoginMistakes(t *testing.T) {
 			return err
 		}
 		for _, c := range []struct{ pasted, want string }{
-			{"", "nothing was pasted"}, {"hello world", "spaces"}, {"abc", "no login was begun"}, {"abcdefghijklmnopqrst", "no login was begun"}, {redirectURL, "no code"},
-			{redirectURL + "?code=x&state=y", "belongs to no login"}, {"https://id/as/authorization.oauth2?client_id=c", "Volvo's own page"},
+			{"", "nothing was pasted"}, {"hello world", "spaces"}, {"abc", "no login was begun"}, {"abcdefghijklmnopqrst", "no login was begun"}, {logintest.RedirectURL, "no code"},
+			{logintest.RedirectURL + "?code=x&state=y", "belongs to no login"}, {"https://id/as/authorization.oauth2?client_id=c", "Volvo's own page"},
 		} {
 			if err := finish(c.pasted); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q: %v, want %q", c.pasted, err, c.want)
 			}
 		}
-		back := agree(t, cloud, r.chain.Begin().URL)
+		back := logintest.Agree(t, cloud, r.chain.Begin().URL)
 		if err := finish("  " + back + "\n"); err != nil {
 			t.Errorf("a good address: %v", err)
 		}
@@ -672,12 +601,12 @@ func TestLoginMistakes(t *testing.T) {
 		if err := finish("not-a-code-of-volvo"); err == nil || !strings.Contains(err.Error(), "does not accept the code") {
 			t.Errorf("a wrong code: %v", err)
 		}
-		address := agree(t, cloud, r.chain.Begin().URL)
+		address := logintest.Agree(t, cloud, r.chain.Begin().URL)
 		u, _ := url.Parse(address)
 		if err := finish(u.Query().Get("code")); err != nil {
 			t.Errorf("the code alone: %v", err)
 		}
-		late := agree(t, cloud, r.chain.Begin().URL)
+		late := logintest.Agree(t, cloud, r.chain.Begin().URL)
 		time.Sleep(11 * time.Minute)
 		if err := finish(late); err == nil || !strings.Contains(err.Error(), "last 10 minutes") {
 			t.Errorf("after 11 minutes: %v", err)
@@ -691,7 +620,7 @@ func TestLoginMistakes(t *testing.T) {
 				state = n.Query().Get("state")
 			}
 			q := url.Values{"error": {problem}, "state": {state}}
-			if err := finish(redirectURL + "?" + q.Encode()); err == nil || !strings.Contains(err.Error(), want) {
+			if err := finish(logintest.RedirectURL + "?" + q.Encode()); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", problem, err)
 			}
 		}
@@ -705,7 +634,7 @@ func TestLoginMistakes(t *testing.T) {
 func TestUnpublishedScope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var published []string
-		for _, scope := range entity.Scopes(allAllowed) {
+		for _, scope := range entity.Scopes(volvo.AllCommands()) {
 			if !volvo.Restricted(scope) {
 				published = append(published, scope)
 			}
@@ -718,7 +647,7 @@ func TestUnpublishedScope(t *testing.T) {
 		if out.Done || out.Next == nil || !slices.ContainsFunc(out.Lost, func(l string) bool { return strings.HasPrefix(l, "location:read: ") && strings.Contains(l, "Location") }) {
 			t.Fatalf("%+v", out)
 		}
-		out, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, out.Next.URL))
+		out, err := login.Finish(t.Context(), []*login.Chain{r.chain}, logintest.Agree(t, cloud, out.Next.URL))
 		if err != nil || !out.Done || len(out.Lost) != 5 {
 			t.Fatalf("%+v %v", out, err)
 		}
@@ -739,9 +668,7 @@ func TestDiskFull(t *testing.T) {
 		r.logIn()
 		time.Sleep(10 * time.Minute)
 		full := func(err error) {
-			r.tokens.mu.Lock()
-			defer r.tokens.mu.Unlock()
-			r.tokens.fail = err
+			r.tokens.Fail(err)
 		}
 		full(errors.New("no space left on device"))
 		asked := cloud.TokenRequests()
@@ -773,9 +700,7 @@ func TestNewestTokenNotKept(t *testing.T) {
 		defer func() { r.stop() }()
 		r.logIn()
 		fail := func(err error) {
-			r.tokens.mu.Lock()
-			defer r.tokens.mu.Unlock()
-			r.tokens.fail = err
+			r.tokens.Fail(err)
 		}
 		tr.become(func(w http.ResponseWriter, req *http.Request) { // the disk fills up between the mark and the answer
 			fail(errors.New("no space left on device"))
@@ -791,161 +716,10 @@ func TestNewestTokenNotKept(t *testing.T) {
 		if err := r.chain.Keep(); err == nil || !strings.Contains(err.Error(), "lost") {
 			t.Errorf("a stop says %v", err)
 		}
-		kept := r.tokens.current().Refresh
+		kept := r.tokens.Current().Refresh
 		fail(nil)
-		if err := r.chain.Keep(); err != nil || r.tokens.current().Refresh == kept {
+		if err := r.chain.Keep(); err != nil || r.tokens.Current().Refresh == kept {
 			t.Errorf("with space: %v", err)
-		}
-	})
-}
-
-// twoAccounts is a rig with two accounts, logged in, each with its own cloud.
-func twoAccounts(t *testing.T) (*rig, []*simulator.Cloud, []*login.Chain) {
-	r := newRig(t, http.NotFoundHandler())
-	r.opts.Accounts = nil
-	var clouds []*simulator.Cloud
-	var chains []*login.Chain
-	stores := []*memoryTokens{{}, {}}
-	for i, kind := range []simulator.Kind{simulator.BEV, simulator.Petrol} {
-		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{kind}, PerMinute: -1})
-		clouds = append(clouds, cloud)
-		chain := openChain(t, login.Options{Name: []string{"account1", "account2"}[i], File: "f", Store: stores[i], Scopes: entity.Scopes(allAllowed),
-			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: "simulated-client", ClientSecret: "simulated-secret", RedirectURL: redirectURL,
-				AuthURL: "https://id/as/authorization.oauth2", TokenURL: "https://id/as/token.oauth2", Transport: through{cloud}})})
-		if _, err := login.Finish(t.Context(), []*login.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
-			t.Fatal(err)
-		}
-		chains = append(chains, chain)
-		client := volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: 160 * time.Second, Transport: through{cloud}, Tokens: chain, UserAgent: "test"})
-		r.opts.Accounts = append(r.opts.Accounts, account.Options{Name: chain.Name(), Chain: chain, Clients: []*volvo.Client{client}, KeyIDs: []string{chain.Name()}})
-	}
-	return r, clouds, chains
-}
-
-// TestOneAccountFails: a login that Volvo ended touches no other account, and a
-// new one over MQTT brings it back.
-func TestOneAccountFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, clouds, chains := twoAccounts(t)
-		r.start()
-		defer func() { r.stop() }()
-		time.Sleep(time.Minute)
-		first, second := clouds[0].VINs()[0], clouds[1].VINs()[0]
-		if r.document(first + "/state")["lock"] == nil || r.document(second + "/state")["lock"] == nil {
-			t.Fatal("no values")
-		}
-		if s := r.document("bridge/state"); s["login_required"] != "OFF" || s["grant_expires"] == nil {
-			t.Errorf("%v", s)
-		}
-		clouds[0].Revoke()
-		time.Sleep(10 * time.Minute)
-		if s := r.document("bridge/state"); s["login_required"] != "ON" || s["cloud_status"] != "login_required" {
-			t.Errorf("%v", s)
-		}
-		if status := r.command(first+"/flash", "PRESS"); status["reason"] != "login_required" {
-			t.Errorf("a command of the account without a login: %v", status)
-		}
-		if status := r.command(second+"/flash", "PRESS"); status["status"] != "sending" && status["status"] != "succeeded" {
-			t.Errorf("a command of the other account: %v", status)
-		}
-		calls := len(clouds[0].Posts())
-		time.Sleep(2 * time.Hour)
-		if online, _ := r.broker.Retained(base + "/" + second + "/availability"); online != "online" {
-			t.Errorf("the other account's car is %s", online)
-		}
-		if online, _ := r.broker.Retained(base + "/" + first + "/availability"); online != "offline" {
-			t.Errorf("the car without a login is %s", online)
-		}
-		if n := len(clouds[0].Posts()); n != calls {
-			t.Error("a POST without a login")
-		}
-		r.logInOverMQTT(clouds, chains)
-	})
-}
-
-// logInOverMQTT has the first account log in, after some mistakes.
-func (r *rig) logInOverMQTT(clouds []*simulator.Cloud, chains []*login.Chain) {
-	r.Helper()
-	first := clouds[0].VINs()[0]
-	// Every refusal of the bridge's own commands.
-	for _, c := range []struct{ entity, payload, reason string }{
-		{"login_start", "GO", "invalid"}, {"login_start", `{"value":"PRESS","at":1000000}`, "stale"}, {"login", "hello world", "invalid"},
-	} {
-		if status := r.command("bridge/"+c.entity, c.payload); status["status"] != "refused" || status["reason"] != c.reason || status["advice"] == nil {
-			r.Errorf("%s %s: %v", c.entity, c.payload, status)
-		}
-	}
-	if status := r.command("bridge/login_start", "PRESS"); status["status"] != "succeeded" {
-		r.Fatalf("%v", status)
-	}
-	address, _ := r.document("bridge/login_url/attributes")["url"].(string)
-	if !strings.HasPrefix(address, "https://id/") || r.document("bridge/state")["login_url"] != "ready" || chains[1].State(time.Now()).Address != "" {
-		r.Fatalf("address %q", address)
-	}
-	if status := r.command("bridge/login", agree(r, clouds[0], address)); status["status"] != "succeeded" {
-		r.Fatalf("%v", status)
-	}
-	time.Sleep(10 * time.Second)
-	if s := r.document("bridge/state"); s["login_required"] != "OFF" || s["login_url"] != "none" {
-		r.Errorf("%v", s)
-	}
-	if online, _ := r.broker.Retained(base + "/" + first + "/availability"); online != "online" {
-		r.Errorf("after the login the car is %s", online)
-	}
-	// An address is gone after ten minutes.
-	r.command("bridge/login_start", "PRESS")
-	time.Sleep(11 * time.Minute)
-	if a := r.document("bridge/login_url/attributes"); a["url"] != nil || r.document("bridge/state")["login_url"] != "none" {
-		r.Errorf("%v", a)
-	}
-	var events []string
-	for _, m := range r.broker.Log() {
-		if m.Topic == base+"/bridge/event" {
-			events = append(events, m.Payload)
-		}
-	}
-	if all := strings.Join(events, "\n"); strings.Count(all, `"event_type":"login_required"`) != 1 || strings.Count(all, `"event_type":"logged_in"`) != 1 {
-		r.Errorf("events:\n%s", all)
-	}
-}
-
-// TestRefusedFreshToken: the API refuses a token, then also the fresh one: that is
-// an outage and no reason to log in or to refresh in a loop.
-func TestRefusedFreshToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, PerMinute: -1, OAuth: simulator.OAuth{Life: time.Hour}})
-		tokens := newLoginRig(t, cloud)
-		r := newRig(t, cloud)
-		chain := openChain(t, login.Options{Name: "account1", File: "f", Store: tokens.tokens, Scopes: tokens.scopes, OAuth: tokens.oauth()})
-		if _, err := login.Finish(t.Context(), []*login.Chain{chain}, agree(t, cloud, chain.Begin().URL)); err != nil {
-			t.Fatal(err)
-		}
-		r.opts.Accounts[0].Chain = chain
-		r.opts.Accounts[0].Clients = []*volvo.Client{volvo.New(volvo.Options{URL: "https://api", Key: apiKey, CommandTimeout: time.Minute, Transport: through{cloud}, Tokens: chain, UserAgent: "test"})}
-		r.start()
-		defer func() { r.stop() }()
-		time.Sleep(time.Minute)
-		if err := cloud.Switch(simulator.Fault{Match: "GET doors", Status: 401, Body: `{"status":401,"error":{"message":"UNAUTHORIZED","description":"Access token is not valid"}}`, Times: 1}); err != nil {
-			t.Fatal(err)
-		}
-		before := cloud.TokenRequests()
-		time.Sleep(3 * time.Minute)
-		if n := cloud.TokenRequests() - before; n != 1 || r.document("bridge/state")["cloud_status"] != "ok" {
-			t.Errorf("one 401: %d refreshes, %v", n, r.document("bridge/state"))
-		}
-		if err := cloud.Switch(simulator.Fault{Match: "GET", Status: 401, Body: `{"status":401,"error":{"message":"UNAUTHORIZED"}}`}); err != nil {
-			t.Fatal(err)
-		}
-		before = cloud.TokenRequests()
-		time.Sleep(30 * time.Minute)
-		s := r.document("bridge/state")
-		if n := cloud.TokenRequests() - before; n > 7 || s["cloud_status"] != "outage" || s["login_required"] != "OFF" {
-			t.Errorf("401 for half an hour: %d refreshes, %v", n, s)
-		}
-		cloud.Mend()
-		time.Sleep(3 * time.Minute)
-		if s := r.document("bridge/state"); s["cloud_status"] != "ok" {
-			t.Errorf("mended: %v", s)
 		}
 	})
 }
@@ -1065,26 +839,6 @@ func TestOneResourceRefusesEveryToken(t *testing.T) {
 	})
 }
 
-// TestTestTokenEndsInAnOutage: the network comes back, and the tokens are no
-// longer good: the loop goes on turning.
-func TestTestTokenEndsInAnOutage(t *testing.T) {
-	cloud := simulator.New(simulator.Options{Cars: []simulator.Kind{simulator.BEV}, PerMinute: -1})
-	run(t, cloud, func(r *rig) {
-		if err := cloud.Switch(simulator.Fault{Match: "GET", Kind: "cut"}); err != nil {
-			r.Fatal(err)
-		}
-		time.Sleep(10 * time.Minute)
-		cloud.Mend()
-		if err := cloud.Switch(simulator.Fault{Match: "GET", Status: 401, Body: `{"status":401,"error":{"message":"UNAUTHORIZED"}}`}); err != nil {
-			r.Fatal(err)
-		}
-		time.Sleep(2 * time.Hour)
-		if s := r.document("bridge/state"); s["cloud_status"] != "login_required" || s["login_required"] != "ON" {
-			r.Errorf("%v", s)
-		}
-	})
-}
-
 // TestAddressWithoutState: an address that does not say whose login it is ends
 // none.
 func TestAddressWithoutState(t *testing.T) {
@@ -1094,7 +848,7 @@ func TestAddressWithoutState(t *testing.T) {
 		r.start()
 		defer func() { r.stop() }()
 		address := r.chain.Begin().URL
-		for _, pasted := range []string{redirectURL + "?code=x", redirectURL + "?error=invalid_scope"} {
+		for _, pasted := range []string{logintest.RedirectURL + "?code=x", logintest.RedirectURL + "?error=invalid_scope"} {
 			if out, err := login.Finish(t.Context(), []*login.Chain{r.chain}, pasted); err == nil || out.Next != nil || !strings.Contains(err.Error(), "no state") {
 				t.Errorf("%s: %+v %v", pasted, out, err)
 			}
@@ -1102,7 +856,7 @@ func TestAddressWithoutState(t *testing.T) {
 		if cloud.TokenRequests() != 0 {
 			t.Error("a token request")
 		}
-		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, address)); err != nil {
+		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, logintest.Agree(t, cloud, address)); err != nil {
 			t.Errorf("the login itself: %v", err)
 		}
 	})
@@ -1129,16 +883,16 @@ func TestAnotherAccountsLogin(t *testing.T) {
 				if asked != 0 {
 					t.Error("the first login was doubted")
 				}
-				before := r.tokens.current().Refresh
+				before := r.tokens.Current().Refresh
 				published, err := r.chain.BeginPublished()
 				if err != nil {
 					t.Fatal(err)
 				}
-				out, err := login.FinishPublished(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, published.URL))
+				out, err := login.FinishPublished(t.Context(), []*login.Chain{r.chain}, logintest.Agree(t, cloud, published.URL))
 				if (err != nil) != c.kept || out.Foreign != c.kept || out.Done == c.kept || asked != 1 {
 					t.Errorf("%+v %v", out, err)
 				}
-				if kept := r.tokens.current().Refresh == before; kept != c.kept {
+				if kept := r.tokens.Current().Refresh == before; kept != c.kept {
 					t.Errorf("the login before is kept: %v", kept)
 				}
 				time.Sleep(6 * time.Minute) // it goes on being refreshed
@@ -1207,7 +961,7 @@ func TestFloodOfCodes(t *testing.T) {
 		if n := cloud.TokenRequests(); n > 25 {
 			t.Errorf("%d requests to Volvo", n)
 		}
-		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, agree(t, cloud, owner.URL)); err != nil {
+		if _, err := login.Finish(t.Context(), []*login.Chain{r.chain}, logintest.Agree(t, cloud, owner.URL)); err != nil {
 			t.Errorf("the owner: %v", err)
 		}
 	})
