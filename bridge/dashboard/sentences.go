@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"strings"
+
 	"volvobridge/bridge/entity"
 )
 

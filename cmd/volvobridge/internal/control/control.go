@@ -61,7 +61,7 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.text }
 
-// ErrNoBridge: nobody answers on the control socket.
+// ErrNoBridge says that nobody answers on the control socket.
 var ErrNoBridge = errors.New("no bridge is running")
 
 // Ask asks a running bridge for JSON.
