@@ -14,6 +14,8 @@ import (
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/link"
+	"volvobridge/bridge/picture"
+	"volvobridge/bridge/store"
 	"volvobridge/discovery"
 )
 
@@ -27,7 +29,7 @@ type Bridge struct {
 	fleet    fleet
 	link     *link.Link
 	files    *files
-	gallery  *gallery
+	gallery  picture.Gallery
 	commands *commands
 	changes  changes
 	agenda   agenda
@@ -126,7 +128,7 @@ type times struct {
 type workers struct {
 	results  chan account.Result
 	progress chan progress
-	pictures chan picture
+	pictures chan picture.Fetched
 	tasks    chan func(time.Time) // what others have the loop do
 	wg       sync.WaitGroup
 	quit     chan struct{} // closed when nobody listens any more
@@ -164,9 +166,11 @@ func New(opts Options) *Bridge {
 		link:    link.New(entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language}, opts.HomeAssistant.Prefix, opts.Log),
 		files:   &files{store: opts.Store, log: opts.Log},
 		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
-		workers: workers{results: make(chan account.Result, 64), progress: make(chan progress, 64), pictures: make(chan picture, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
+		workers: workers{results: make(chan account.Result, 64), progress: make(chan progress, 64), pictures: make(chan picture.Fetched, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},
 	}
-	b.gallery = &gallery{fleet: &b.fleet, link: b.link, files: b.files, workers: &b.workers, log: opts.Log}
+	b.gallery = picture.Gallery{Link: b.link, Load: opts.Store.Load, Start: b.workers.start,
+		Save:    func(name string, data []byte) { opts.Store.Save(name, data, store.Durable) },
+		Deliver: func(p picture.Fetched) { deliver(&b.workers, b.workers.pictures, p) }}
 	b.commands = &commands{
 		limits:  opts.Commands,
 		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),

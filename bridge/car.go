@@ -30,10 +30,7 @@ type car struct {
 	announced      string    // what Home Assistant was told last
 	announce       time.Time // when to tell it again, zero: nothing new
 	commands       *command.Car
-	fetching       map[string]bool // pictures under way
-	saved          string          // what the store has of it
-
-	pictureAgain map[string]time.Time // after a failure: when to try again
+	saved          string // what the store has of it
 }
 
 func (c *car) key(r volvo.Resource) schedule.Key { return schedule.Key{Car: c.VIN, Resource: r} }

@@ -75,7 +75,7 @@ func logLostScopes(a *account.Account, log zerolog.Logger, now time.Time) {
 func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.fleet.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
-		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, fetching: map[string]bool{}, pictureAgain: map[string]time.Time{}, reachedAt: now}
+		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, reachedAt: now}
 	c.commands = command.NewCar(&c.Car)
 	c.Interval = func(r volvo.Resource) time.Duration { return c.account.Plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.fleet.cars)+1)

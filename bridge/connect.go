@@ -33,7 +33,9 @@ func (b *Bridge) event(e mqtt.Event) {
 		b.health.ready.Store(false)
 	case mqtt.Refused:
 		b.link.Learned(e)
-		b.gallery.shrink(e.Topic, e.Size)
+		if level, kind, ok := b.link.Picture(e.Topic); ok && b.fleet.bySlug[level] != nil {
+			b.gallery.Shrink(&b.fleet.bySlug[level].Car, kind, e.Size)
+		}
 		b.changes.status(time.Now())
 	case mqtt.Denied, mqtt.Lacks:
 		b.link.Learned(e)

@@ -11,6 +11,7 @@ import (
 
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/picture"
 	"volvobridge/bridge/store"
 	"volvobridge/discovery"
 	"volvobridge/volvo"
@@ -19,8 +20,7 @@ import (
 // The store's files. A car's holds its last readings and so its position: it is
 // for this process only.
 const (
-	carPrefix   = "car_"
-	imagePrefix = "image_"
+	carPrefix = "car_"
 )
 
 func carFile(vin string) string { return carPrefix + strings.ToLower(vin) + ".json" }
@@ -112,7 +112,7 @@ func (f *files) knownCars(a *account.Account) []string {
 type known struct{ vin, slug string }
 
 func (f *files) removeFiles(vin string) {
-	for _, name := range []string{carFile(vin), imagePrefix + strings.ToLower(vin) + "_" + exterior, imagePrefix + strings.ToLower(vin) + "_" + interior} {
+	for _, name := range append(picture.Files(vin), carFile(vin)) {
 		f.store.Remove(name)
 	}
 }

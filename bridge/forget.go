@@ -45,6 +45,7 @@ func (b *Bridge) forget(name string) (Forgotten, error) {
 		}
 		f.Back = true
 		b.fleet.remove(c)
+		b.gallery.Forget(&c.Car)
 		c.account.Plan.Remove(c.VIN)
 		b.files.rememberCars(c.account, b.fleet.of(c.account))
 	}

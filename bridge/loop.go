@@ -189,7 +189,7 @@ func (b *Bridge) publishDue(now time.Time) {
 func (b *Bridge) slow(now time.Time) {
 	for _, c := range b.fleet.cars {
 		b.checkAvailability(c, now)
-		b.gallery.fetch(c, now)
+		b.gallery.Fetch(b.workers.reading, &c.Car, c.account.Clients[0], now)
 		b.commands.execute(b.commands.machine.Tick(c.commands, now), now)
 		if now.Sub(c.documentAt) >= heartbeat && !c.documentAt.IsZero() {
 			b.changes.touch(c, now)

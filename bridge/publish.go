@@ -16,7 +16,7 @@ func (b *Bridge) publishEverything(now time.Time) {
 		}
 	}
 	for _, c := range b.fleet.cars {
-		b.gallery.sendAll(c)
+		b.gallery.SendAll(&c.Car)
 	}
 	b.link.Mirror.SendAll()
 	for _, c := range b.fleet.cars {

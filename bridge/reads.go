@@ -6,6 +6,7 @@ import (
 
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/picture"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 )
@@ -94,7 +95,7 @@ func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, 
 	case volvo.EnergyState:
 		c.SettleFinish(now)
 	case volvo.Details:
-		b.gallery.fetch(c, now)
+		b.gallery.Fetch(b.workers.reading, &c.Car, c.account.Clients[0], now)
 	}
 	b.note(c, c.Unknown(resource))
 	if c.Prove(b.rules) || resource == volvo.Details {
@@ -118,9 +119,17 @@ func (b *Bridge) endClimate(c *car, resource volvo.Resource, readings volvo.Read
 }
 
 // keepPicture takes the end of a fetch, and announces what is new.
-func (b *Bridge) keepPicture(p picture, now time.Time) {
-	if b.gallery.keep(p, now) {
-		p.car.Prove(b.rules)
-		b.agenda.announceSoon(p.car, now)
+func (b *Bridge) keepPicture(p picture.Fetched, now time.Time) {
+	c := b.fleet.car(p.Car.VIN)
+	if c == nil || &c.Car != p.Car {
+		return // forgotten meanwhile
 	}
+	b.gallery.Keep(p, now)
+	if p.Err != nil {
+		b.log.Debug().Str("car", c.label).Str("picture", p.Kind).Err(p.Err).Msg("no picture")
+		return
+	}
+	b.files.saveCar(c)
+	c.Prove(b.rules)
+	b.agenda.announceSoon(c, now)
 }

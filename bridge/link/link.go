@@ -256,3 +256,10 @@ func (l *Link) Held() []mqtt.Received {
 	l.held = nil
 	return held
 }
+
+// Picture takes the topic of a car's picture apart.
+func (l *Link) Picture(topic string) (level, kind string, ok bool) {
+	rest, ours := strings.CutPrefix(topic, l.Place.Base+"/")
+	level, kind, ok = strings.Cut(rest, "/image/")
+	return level, kind, ours && ok
+}

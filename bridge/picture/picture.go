@@ -1,4 +1,5 @@
-// Package picture makes pictures smaller. It is pure: bytes in, bytes out.
+// Package picture is the cars' pictures: fetched, kept in the store, published from it,
+// and made smaller for a broker that does not take them.
 package picture
 
 import (

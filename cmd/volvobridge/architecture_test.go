@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"bridge/link":                      {"volvobridge/bridge/entity", "volvobridge/bridge/mqtt", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/login":                     {"volvobridge/volvo", "golang.org/x/oauth2"},
 	"bridge/mqtt":                      {"github.com/eclipse/paho.mqtt.golang"},
-	"bridge/picture":                   {"golang.org/x/image"},
+	"bridge/picture":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/link", "volvobridge/bridge/mqtt", "golang.org/x/image"},
 	"bridge/schedule":                  {"volvobridge/volvo"},
 	"bridge/store":                     {"volvobridge/volvo"},
 	"bridge/web":                       {"volvobridge/volvo", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
