@@ -155,7 +155,7 @@ func (s *commands) publishCommand(e command.Publish, now time.Time) {
 func (s *commands) logCommand(c *car, e command.Publish, now time.Time) {
 	line := s.log.Info()
 	if e.Status.Status == command.Refused {
-		yes, unlogged := s.refusals.allows(c.label+" "+deref(e.Status.Reason), now)
+		yes, unlogged := s.refusals.allows(c.label+" "+command.Text(e.Status.Reason), now)
 		if !yes {
 			return
 		}
@@ -170,13 +170,6 @@ func (s *commands) logCommand(c *car, e command.Publish, now time.Time) {
 		}
 	}
 	line.Msg(e.Event)
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // journalQueue writes to the journal one after the other, beside the loop: only the

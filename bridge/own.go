@@ -55,7 +55,7 @@ func (b *Bridge) answerOwn(o *command.Command, status string, no *command.Refusa
 		}
 	}
 	b.link.Retain(b.link.Topic("bridge", o.Entity, "status"), entity.Encode(o.Status))
-	yes, unlogged := b.commands.refusals.allows("bridge "+o.Entity+" "+deref(o.Status.Reason), o.Status.UpdatedAt)
+	yes, unlogged := b.commands.refusals.allows("bridge "+o.Entity+" "+command.Text(o.Status.Reason), o.Status.UpdatedAt)
 	if status == command.Refused && !yes {
 		return
 	}

@@ -131,7 +131,7 @@ func (c *Command) explain(now time.Time) {
 	word, _ := c.car.Availability()
 	text, ok := word.(string)
 	if why := explanations[text]; ok && why != "" {
-		c.Status.Advice = new(strings.TrimSpace(deref(c.Status.Advice) + " " + why))
+		c.Status.Advice = new(strings.TrimSpace(Text(c.Status.Advice) + " " + why))
 	}
 }
 

@@ -173,7 +173,7 @@ func (m *Machine) Restore(car *Car, r Record, seq int64, open bool, now time.Tim
 		delete(car.readBacks, back.resource)
 	}
 	if open {
-		c.Status.Command = new(cmp.Or(deref(r.Status.Command), string(r.Command)))
+		c.Status.Command = new(cmp.Or(Text(r.Status.Command), string(r.Command)))
 		c.Status.Advice = new(adviceInterrupted)
 		m.change(c, Unknown, now)
 		m.emit(Journal{c})

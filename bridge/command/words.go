@@ -105,7 +105,8 @@ func InWords(d time.Duration) string {
 // Sentence makes one of an error's text.
 func Sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
-func deref(s *string) string {
+// Text is a text of a status, empty if there is none.
+func Text(s *string) string {
 	if s == nil {
 		return ""
 	}
