@@ -121,6 +121,7 @@ type times struct {
 	announcedAt time.Time // when that was done last
 	ticked      time.Time
 	saved       time.Time
+	learned     time.Time // when what the plans learned was saved
 	tidied      time.Time
 }
 

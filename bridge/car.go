@@ -27,6 +27,7 @@ type car struct {
 	document       string    // the last one published, without "fetched"
 	resources      int       // how many that one was made of
 	documentAt     time.Time // when
+	polledAt       time.Time // when the plan of its reads was told
 	announced      string    // what Home Assistant was told last
 	announce       time.Time // when to tell it again, zero: nothing new
 	commands       *command.Car

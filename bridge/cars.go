@@ -92,7 +92,7 @@ func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *ca
 	b.fleet.byVIN[strings.ToUpper(vin)] = c
 	b.fleet.unpublished++
 	b.fleet.bySlug[c.Level] = c
-	a.Plan.Add(vin, a.Resources, now)
+	c.plan(b.files.loadLearned(c), now)
 	if b.link.Conn != nil && b.opts.HomeAssistant.Discovery {
 		b.link.Conn.Subscribe(b.link.Device(c.VIN))
 	}
@@ -153,9 +153,24 @@ func (b *Bridge) listCars(a *account.Account, cars volvo.VehicleList, now time.T
 
 // moveTo gives a car that its account no longer lists to the one that does.
 func (c *car) moveTo(to *account.Account, now time.Time) {
+	learned := c.account.Plan.Learned(c.VIN)
 	c.account.Plan.Remove(c.VIN)
 	c.account, c.unlistedSince, c.unlisted = to, time.Time{}, false
-	to.Plan.Add(c.VIN, to.Resources, now)
+	c.plan(learned, now)
+}
+
+// plan plans the reads of a car, by what is known of it.
+func (c *car) plan(learned []byte, now time.Time) {
+	plan := c.account.Plan
+	plan.Add(c.VIN, c.account.Resources, now)
+	if len(learned) > 0 && plan.Recall(c.VIN, learned) != nil {
+		return // it learns anew
+	}
+	for r, a := range c.Snapshot {
+		if age := now.Sub(a.Fetched); age >= 0 && age < snapshotServes {
+			plan.Know(c.key(r), a.Readings, a.Fetched)
+		}
+	}
 }
 
 // checkAvailability publishes whether the car is online.

@@ -14,6 +14,7 @@ func (b *Bridge) publishCar(c *car, now time.Time) {
 	if !c.Restored() && len(c.denied) < len(c.account.Resources) {
 		return // nothing is known yet; what the broker holds may be good
 	}
+	c.tellPlan(now)
 	// First what belongs to the document: who is told of a change can read it.
 	for id, attributes := range c.Attributes(b.rules) {
 		b.link.Retain(b.link.Topic(c.Level, id, "attributes"), entity.Encode(attributes))

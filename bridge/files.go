@@ -54,6 +54,18 @@ func (f *files) saveCar(c *car) {
 	}
 }
 
+func learnedFile(vin string) string { return "learned_" + strings.ToLower(vin) + ".json" }
+
+// loadLearned reads what the plan learned of a car. A broken file costs what was learned.
+func (f *files) loadLearned(c *car) []byte { return f.store.Load(learnedFile(c.VIN)) }
+
+// saveLearned writes what the plan learned of a car.
+func (f *files) saveLearned(c *car) {
+	if data := c.account.Plan.Learned(c.VIN); len(data) > 0 {
+		f.store.Save(learnedFile(c.VIN), data, store.Whole)
+	}
+}
+
 func quotaFile(a *account.Account) string { return "calls_" + a.File + ".json" }
 
 func (f *files) loadQuota(a *account.Account) {
@@ -68,22 +80,27 @@ func (f *files) loadQuota(a *account.Account) {
 }
 
 // saveQuota writes the count of calls: at once after a rest, in a burst of calls
-// ten times a second.
+// ten times a second. Every so many calls it is made safe from a power cut.
 func (f *files) saveQuota(a *account.Account, now time.Time) {
 	if now.Sub(a.Counted) < quotaEvery && !a.Counted.After(now) {
 		a.Uncounted = a.Counted.Add(quotaEvery)
 		return
 	}
 	a.Counted, a.Uncounted = now, time.Time{}
+	care := store.Light
+	if a.Undurable >= mostUndurable {
+		care, a.Undurable = store.Durable, 0
+	}
 	for _, other := range *a.All { // a key may be another's too
 		if other == a || other.Quota.Shares(a.Quota) {
-			f.store.Save(quotaFile(other), other.Counts(), store.Light)
+			f.store.Save(quotaFile(other), other.Counts(), care)
 		}
 	}
 }
 
 const (
-	quotaEvery = 100 * time.Millisecond
+	quotaEvery    = 100 * time.Millisecond
+	mostUndurable = 16 // calls; with those of a tenth of a second at most 20
 )
 
 func listFile(a *account.Account) string { return "cars_" + a.File }
@@ -112,7 +129,7 @@ func (f *files) knownCars(a *account.Account) []string {
 type known struct{ vin, slug string }
 
 func (f *files) removeFiles(vin string) {
-	for _, name := range append(picture.Files(vin), carFile(vin)) {
+	for _, name := range append(picture.Files(vin), carFile(vin), learnedFile(vin)) {
 		f.store.Remove(name)
 	}
 }

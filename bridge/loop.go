@@ -19,6 +19,7 @@ const (
 	debounce     = 20 * time.Millisecond // values that arrive together go out together
 	tick         = 15 * time.Second      // slow business: availability, counters, saving
 	saveEvery    = 5 * time.Minute
+	learnEvery   = time.Hour // what was learned is written, and at a stop
 	tidyEvery    = 10 * time.Minute
 	flushLimit   = time.Second
 	atOnce       = 3               // documents in one turn of the loop
@@ -191,7 +192,7 @@ func (b *Bridge) slow(now time.Time) {
 		b.checkAvailability(c, now)
 		b.gallery.Fetch(b.workers.reading, &c.Car, c.account.Clients[0], now)
 		b.commands.execute(b.commands.machine.Tick(c.commands, now), now)
-		if now.Sub(c.documentAt) >= heartbeat && !c.documentAt.IsZero() {
+		if c.tellPlan(now) || now.Sub(c.documentAt) >= heartbeat && !c.documentAt.IsZero() {
 			b.changes.touch(c, now)
 		}
 	}
@@ -216,7 +217,14 @@ func (b *Bridge) save(now time.Time) {
 		a.Counted = time.Time{}
 		b.files.saveQuota(a, now)
 	}
+	learn := now.Sub(b.times.learned) >= learnEvery || b.times.learned.After(now)
+	if learn {
+		b.times.learned = now
+	}
 	for _, c := range b.fleet.cars {
+		if learn {
+			b.files.saveLearned(c)
+		}
 		if c.Restored() || c.EngineRuntime != entity.DefaultRuntime {
 			b.files.saveCar(c)
 		}
@@ -260,6 +268,7 @@ func (b *Bridge) goodbye() {
 	defer cancel()
 	b.link.Conn.Flush(ctx)
 	b.link.Conn.Close()
+	b.times.learned = time.Time{}
 	b.save(now)
 }
 

@@ -15,12 +15,13 @@ const (
 	patience         = time.Hour // without a good read, then a car is offline
 	missingFor       = time.Hour // between the two looks that find a car gone
 	maxUnknownFields = 100
+	snapshotServes   = 24 * time.Hour // after a restart; what is older is read at once
 )
 
 // dispatch starts every read that is due and allowed.
 func (b *Bridge) dispatch(now time.Time) {
 	for _, a := range b.accounts {
-		a.Plan.Stretch(a.Quota.Stretch(a.PerDay(), now))
+		a.Budget(now)
 		for b.dispatchOne(a, now) {
 		}
 	}
@@ -43,7 +44,7 @@ func (b *Bridge) dispatchOne(a *account.Account, now time.Time) bool {
 	}
 	a.Count(apiKey, now, false)
 	b.files.saveQuota(a, now)
-	a.InFlight++
+	a.Depart(key, now)
 	b.workers.start(func() { deliver(&b.workers, b.workers.results, a.Read(b.workers.reading, apiKey, key)) })
 	return true
 }
@@ -51,7 +52,7 @@ func (b *Bridge) dispatchOne(a *account.Account, now time.Time) bool {
 // apply takes the end of a read.
 func (b *Bridge) apply(r account.Result, now time.Time) {
 	a := r.Account
-	a.InFlight--
+	a.Arrive(r.Key)
 	if c := b.fleet.car(r.Key.Car); c != nil {
 		b.agenda.tried(c, r.Key.Resource, now)
 	}
@@ -66,10 +67,14 @@ func (b *Bridge) apply(r account.Result, now time.Time) {
 	if a.Status != account.OK || r.Key.Resource == schedule.List {
 		b.changes.status(now)
 	}
-	a.Plan.Done(r.Key, now, schedule.Read)
+	a.Landed(r.APIKey)
 	if r.Key.Resource == schedule.List {
+		a.Plan.Done(r.Key, now, schedule.Read)
 		b.listCars(a, r.Cars, now)
-	} else if c := b.fleet.car(r.Key.Car); c != nil {
+		return
+	}
+	a.Plan.Answer(r.Key, r.Readings, now)
+	if c := b.fleet.car(r.Key.Car); c != nil {
 		b.keep(c, r.Key.Resource, r.Readings, r.Started, now)
 	}
 }

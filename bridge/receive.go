@@ -8,7 +8,6 @@ import (
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/mqtt"
-	"volvobridge/bridge/schedule"
 )
 
 // take takes a message on a car's /set topic. Every message gets an answer.
@@ -88,8 +87,14 @@ func (s *commands) settleLocally(cmd *command.Command, now time.Time) {
 		}
 		advice = "The values follow on the state topic; none is read more often than polling.min_interval."
 		resources, _ := command.Resources(cmd.Request.Value) // understood before
-		for _, r := range resources {                        // what there is no token for is not planned
-			c.account.Plan.Refresh(schedule.Key{Car: c.VIN, Resource: r}, now)
+		var underWay []string
+		for _, r := range resources { // what there is no token for is not planned
+			if c.account.Plan.Refresh(c.key(r), now) {
+				underWay = append(underWay, string(r))
+			}
+		}
+		if len(underWay) > 0 {
+			advice += " Already being read: " + strings.Join(underWay, ", ") + "."
 		}
 	}
 	s.execute(s.machine.Settle(cmd, no, advice, now), now)

@@ -34,28 +34,33 @@ type Account struct {
 	Polls *schedule.Window // any call, also of the process before: what polling goes by
 	Posts *schedule.Window // commands
 
-	perMinute         int // calls, by the configuration
-	askedShare        int // calls of a minute that polling leaves to what is asked for
-	commands          int // and that any read leaves to commands
-	InFlight          int
-	Paused            time.Time          // after a 429
-	Rejected          map[volvo.API]bool // test tokens that Volvo answered 401 to
+	perMinute         int                        // calls, by the configuration
+	askedShare        int                        // calls of a minute that polling leaves to what is asked for
+	commands          int                        // and that any read leaves to commands
+	flights           map[schedule.Key]time.Time // reads under way, and when they began
+	Paused            time.Time                  // after a 429
+	Rejected          map[volvo.API]bool         // test tokens that Volvo answered 401 to
 	failures          int
 	failing           map[volvo.Resource]bool // resources of the run of failures
 	LastFault         *volvo.Error
 	probe             time.Time // in an outage: when to try next
+	probed            time.Time // and when that was put off last
 	Status            Status
 	Since             time.Time // when it became so
 	ClientFaultLogged bool      // that Volvo refuses the application was logged
 	Counted           time.Time // when the count of calls was saved
 	Uncounted         time.Time // when it must be again
+	Undurable         int       // calls since the count was last safe from a power cut
 	Listed            bool      // the list of cars was read at least once
 	ListsNone         bool      // and none of our cars was on it
 	APIKeyFaultLogged bool      // that Volvo refuses the API key was logged
 }
 
 const (
-	maxInFlight    = 4 // reads at a time
+	maxInFlight    = 4               // reads at a time
+	slowAfter      = 3 * time.Second // then a read gives its place up
+	maxSlow        = 40              // of those without a place, of an account
+	maxSlowAlike   = 4               // and of one resource: others go on
 	failuresToTell = 3
 	defaultPause   = time.Minute // after a 429 without Retry-After
 	firstProbe     = 5 * time.Second
@@ -70,7 +75,7 @@ func New(a Options, p Polling, commandsPerMinute int, label string, now time.Tim
 		Plan:  schedule.NewPlan(p.Rules),
 		Quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), Polls: schedule.NewWindow(p.PerMinute, time.Minute), Posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		perMinute: p.PerMinute, askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), Rejected: map[volvo.API]bool{}, failing: map[volvo.Resource]bool{}, Status: OK, Since: now,
+		perMinute: p.PerMinute, askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), Rejected: map[volvo.API]bool{}, flights: map[schedule.Key]time.Time{}, failing: map[volvo.Resource]bool{}, Status: OK, Since: now,
 	}
 }
 
@@ -79,6 +84,7 @@ func (a *Account) Count(apiKey int, now time.Time, command bool) {
 	a.calls.Count(now)
 	a.Polls.Count(now)
 	a.Quota.Count(apiKey, now, command)
+	a.Undurable++
 	if command {
 		a.Posts.Count(now)
 	}
@@ -183,14 +189,19 @@ func (a *Account) Advice(now time.Time) string {
 }
 
 // failed counts a failed read; succeeded ends the run. After three the account
-// only probes, one call at a time, further and further apart.
-func (a *Account) failed(r volvo.Resource, fault *volvo.Error, now time.Time) {
+// only probes, one call at a time, further and further apart. What was under way
+// when the last probe was planned tells nothing new: four reads that a pause of the
+// cloud broke are one failure.
+func (a *Account) failed(r volvo.Resource, fault *volvo.Error, started, now time.Time) {
+	a.LastFault = fault
+	if a.outage() && started.Before(a.probed) {
+		return
+	}
 	a.failures++
 	a.failing[r] = true
-	a.LastFault = fault
 	if a.outage() {
 		wait := firstProbe << min(a.failures-failuresToTell, 8)
-		a.probe = now.Add(min(wait, maxProbe))
+		a.probe, a.probed = now.Add(min(wait, maxProbe)), now
 	}
 }
 
@@ -211,13 +222,14 @@ func (a *Account) Answered() {
 type countedCalls struct {
 	Keys  json.RawMessage `json:"keys"`
 	Calls []time.Time     `json:"calls"` // of the last minute
+	Price json.RawMessage `json:"price,omitempty"`
 }
 
 const mostPerMinute = 1000 // a higher limit is none of Volvo's
 
 // Counts are the calls counted, for a restart.
 func (a *Account) Counts() []byte {
-	counted := countedCalls{Keys: a.Quota.Save()}
+	counted := countedCalls{Keys: a.Quota.Save(), Price: a.Plan.Prices()}
 	if a.perMinute <= mostPerMinute {
 		counted.Calls = a.Polls.Times()
 	}
@@ -232,6 +244,7 @@ func (a *Account) RestoreCounts(data []byte, now time.Time) error {
 		err = a.Quota.Load(saved.Keys)
 	}
 	a.Polls.Restore(saved.Calls, now)
+	a.Plan.RecallPrices(saved.Price)
 	return err
 }
 

@@ -61,7 +61,19 @@ func (all All) Counters(now time.Time) map[string]any {
 		quotas = append(quotas, a.Quota)
 	}
 	s := schedule.Together(quotas...).State(now)
-	return map[string]any{"calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": entity.Stamp(s.Resets)}
+	forecast := float64(s.Calls)
+	for _, a := range all {
+		forecast += a.Plan.Forecast(a.Quota.State(now).Resets.Sub(now))
+	}
+	forecast = min(forecast, float64(s.Calls+s.Left))
+	return map[string]any{"forecast_midnight": int(forecast), "calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": entity.Stamp(s.Resets)}
+}
+
+// Spent is how many calls of the day were made with the account's keys, and how many
+// polling may make.
+func (a *Account) Spent(now time.Time) (calls, budget int) {
+	perDay, _, _ := a.Quota.Budget(now)
+	return a.Quota.State(now).Calls, int(perDay)
 }
 
 // Update works out the status anew, and reports whether it changed; reached tells

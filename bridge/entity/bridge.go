@@ -25,6 +25,7 @@ var bridgeEntities = []bridgeEntity{
 	{id: "broker_problem", platform: binarySensor, name: "Broker", class: problem, category: diagnostic, icon: "mdi:server-network", attributes: true},
 	{id: "calls_today", platform: sensor, name: "Calls today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
 	{id: "calls_left", platform: sensor, name: "Calls left", stateClass: measurement, category: diagnostic, icon: "mdi:gauge"},
+	{id: "forecast_midnight", platform: sensor, name: "Calls by midnight", stateClass: measurement, category: diagnostic, icon: "mdi:crystal-ball"},
 	{id: "quota_resets", platform: sensor, name: "Quota resets", class: "timestamp", category: diagnostic},
 	{id: "commands_today", platform: sensor, name: "Commands today", stateClass: increasing, category: diagnostic, icon: "mdi:counter"},
 	{id: "unknown_fields", platform: sensor, name: "Unknown fields", stateClass: measurement, category: diagnostic, icon: "mdi:help-circle-outline", attributes: true},

@@ -28,6 +28,15 @@ type Car struct {
 	Moving string
 	// Interval is how often a resource is read; nil: nobody knows.
 	Interval func(volvo.Resource) time.Duration
+	// Polling is how the car is read by now.
+	Polling Polling
+}
+
+// Polling is how a car is read, as the schedule tells it: the phase that it takes the
+// car to be in, and per resource the interval, in seconds, the next read and the reason.
+type Polling struct {
+	Phase      string // empty: nobody knows
+	Attributes map[string]any
 }
 
 // Rules are what a configuration allows, as far as it decides which entities there are.

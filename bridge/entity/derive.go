@@ -115,6 +115,20 @@ func warningAttributes(c *Car) map[string]any {
 	return map[string]any{"warnings": on}
 }
 
+func polling(c *Car, _ time.Time) any {
+	if c.Polling.Phase == "" {
+		return nil
+	}
+	return c.Polling.Phase
+}
+
+func pollingAttributes(c *Car) map[string]any {
+	if c.Polling.Attributes == nil {
+		return map[string]any{}
+	}
+	return c.Polling.Attributes
+}
+
 func modelAttributes(c *Car) map[string]any {
 	attributes := map[string]any{}
 	for key, field := range map[string]string{

@@ -75,6 +75,7 @@ var (
 	chargingWords     = []string{"charging", "discharging", "done", "error", "fault", "idle", "scheduled"}
 	chargingTypes     = []string{"ac", "dc", "none"}
 	chargerPowerWords = []string{"fault", "initialization", "no_power_available", "power_available_but_not_activated", "providing_power"}
+	pollingWords      = []string{"charging", "driving", "just_parked", "long_parked", "parked", "plugged_in", "unreachable"}
 	triggerWords      = []string{"calendar_time", "distance", "engine_hours", "unknown"}
 	serviceWords      = []string{
 		"distance_driven_almost_time_for_service", "distance_driven_overdue_for_service", "distance_driven_time_for_service",
@@ -183,6 +184,8 @@ var sensors = []Entity{
 		from: at(volvo.Details, "descriptions.model"), convert: plain, attributes: modelAttributes},
 	{id: "last_update", platform: sensor, name: "Last update", class: "timestamp", category: diagnostic, icon: "mdi:clock-outline",
 		derive: lastUpdate, proven: func(_ Rules, c *Car) bool { return !c.Newest().IsZero() }},
+	{id: "polling", platform: sensor, name: "Polling", class: "enum", category: diagnostic, icon: "mdi:calendar-sync-outline", options: pollingWords,
+		derive: polling, proven: func(_ Rules, c *Car) bool { return c.Restored() }, attributes: pollingAttributes},
 	{id: "last_command", platform: sensor, name: "Last command", category: diagnostic, icon: "mdi:gesture-tap-button",
 		derive: lastCommand, proven: offersAny, attributes: lastCommandAttributes},
 	{id: "last_invoke_status", platform: sensor, name: "Last invoke status", category: diagnostic, icon: "mdi:message-reply-text-outline",

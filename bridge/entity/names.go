@@ -57,6 +57,8 @@ var names = map[string][4]string{
 	"Battery capacity":                          {"Batteriekapazität", "Batterikapacitet", "Batterijcapaciteit", "Batterikapasitet"},
 	"Model":                                     {"Modell", "Modell", "Model", "Modell"},
 	"Last update":                               {"Letzte Aktualisierung", "Senast uppdaterad", "Laatste update", "Sist oppdatert"},
+	"Polling":                                   {"Abfrage", "Avläsning", "Uitlezing", "Avlesning"},
+	"Calls by midnight":                         {"Aufrufe bis Mitternacht", "Anrop till midnatt", "Aanroepen tot middernacht", "Kall innen midnatt"},
 	"Last command":                              {"Letzter Befehl", "Senaste kommando", "Laatste opdracht", "Siste kommando"},
 	"Last invoke status":                        {"Status des letzten Befehls", "Status för senaste kommando", "Status van laatste opdracht", "Status for siste kommando"},
 	"Door front left":                           {"Tür vorne links", "Dörr fram vänster", "Portier linksvoor", "Dør foran venstre"},

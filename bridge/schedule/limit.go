@@ -192,6 +192,11 @@ func (q *Quota) Undo(key int, at time.Time, command bool) {
 	}
 }
 
+// jitter is a part of a span that nobody else has at the same time.
+func jitter(now time.Time, span time.Duration) time.Duration {
+	return time.Duration(uint64(now.UnixNano()) * 0x9e3779b97f4a7c15 % uint64(span))
+}
+
 // unknownRefill is how long a key rests that is spent for nobody knows how long.
 const unknownRefill = time.Hour
 
@@ -202,9 +207,16 @@ func (q *Quota) Spent(key int, now time.Time, wait time.Duration) {
 		k.Until = now.Add(min(unknownRefill, k.Resets.Sub(now)))
 		return
 	}
-	k.Until = now.Add(wait + 2*time.Second) // not a second too early
-	k.Resets = k.Until
+	k.Until = now.Add(wait + 2*time.Second + jitter(now, 10*time.Second)) // not a second too early, and not with everybody else
+	k.Resets = k.Until                                                    // Volvo's day may end at another hour than midnight
 }
+
+// Unproven tells whether a key was refilled by the clock, and no answer has shown it yet:
+// then one call at a time asks.
+func (q *Quota) Unproven(key int) bool { return !q.keys[key].Until.IsZero() }
+
+// Proven tells that Volvo answered with a key.
+func (q *Quota) Proven(key int) { q.keys[key].Until = time.Time{} }
 
 // State describes the quota of all keys together.
 type State struct {
@@ -286,4 +298,18 @@ func (q *Quota) Stretch(perDay float64, now time.Time) float64 {
 		factor = max(factor, perDay*left/today)
 	}
 	return max(1, min(factor, most))
+}
+
+// Budget returns what polling may spend: calls a day of all keys, and what is left of
+// them until the earliest refill, with the time until then.
+func (q *Quota) Budget(now time.Time) (perDay, left float64, rest time.Duration) {
+	q.turn(now)
+	perKey := float64(q.daily - q.reserve)
+	rest = 24 * time.Hour
+	for _, k := range q.keys {
+		perDay += max(0, perKey)
+		left += max(0, perKey-float64(k.Calls))
+		rest = min(rest, k.Resets.Sub(now))
+	}
+	return perDay, left, rest
 }

@@ -1,5 +1,10 @@
 // Package schedule decides what to read next and when, within Volvo's limits.
-// It is pure: the time is an argument, nothing is started or waited for.
+// Answers, failures and the time go in; the next read, and why, comes out. It is pure:
+// the time is an argument, nothing is started or waited for.
+//
+// One price of a call rules all resources and cars of a plan: a resource is read when
+// the seconds of wrong values that a read is expected to save, times their weight, reach
+// it. See docs/polling.md.
 package schedule
 
 import (
@@ -33,7 +38,9 @@ func Fixed() map[volvo.Resource]time.Duration {
 
 // Rules are the user's wishes.
 type Rules struct {
-	// Intervals override the table, resource by resource.
+	// Profile says what is spent; empty: fixed.
+	Profile Profile
+	// Intervals override the profile, resource by resource.
 	Intervals map[volvo.Resource]time.Duration
 	// MinInterval is the shortest interval of any resource.
 	MinInterval time.Duration
@@ -56,26 +63,10 @@ const (
 	Postponed                  // not the resource's fault: try again at once when calls are possible
 )
 
-const (
-	firstRetry       = 10 * time.Second
-	unsupportedRetry = time.Hour
-)
+const firstRetry = 10 * time.Second
 
-// item is a resource of a car and when it is read next.
-type item struct {
-	key      Key
-	interval time.Duration
-	due      time.Time
-	started  time.Time
-	order    int64
-	failures int
-	settled  bool // has had its first read
-	inFlight bool
-	urgent   bool // asked for: neither the interval nor the reserve holds it back
-	again    time.Time
-	queue    *queue // that it is in; nil: it is being read
-	index    int    // in it
-}
+// unsupportedRetries are the waits after refusals in a row: one may be a mishap.
+var unsupportedRetries = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 
 // queue is a heap of what is to be read, the first on top.
 type queue []*item
@@ -103,41 +94,57 @@ func (q *queue) Pop() any {
 	return it
 }
 
+// before orders a queue: what waits longest comes first.
+func before(a, b *item) bool {
+	if !a.wake.Equal(b.wake) {
+		return a.wake.Before(b.wake)
+	}
+	return a.order < b.order
+}
+
 // Plan holds the resources of all cars of an account. The zero value is not
 // usable; see [NewPlan].
 type Plan struct {
-	table   map[volvo.Resource]time.Duration
+	profile Profile
+	table   map[volvo.Resource]time.Duration // of those with a fixed interval
 	min     time.Duration
 	stretch float64
 	byKey   map[Key]*item
-	byCar   map[string]*carItems
+	byCar   map[string]*carPlan
+	failing map[*item]bool
 	urgent  queue // what was asked for
-	planned queue // all else
+	waiting queue // all else
 	perDay  float64
 	added   int
-}
-
-// carItems are the resources of a car, and the shortest of their intervals.
-type carItems struct {
-	items    []*item
-	shortest time.Duration
+	fields  map[volvo.Resource]*fields
+	price   price
 }
 
 // NewPlan returns a plan without cars.
 func NewPlan(rules Rules) *Plan {
-	table := Fixed()
-	maps.Copy(table, rules.Intervals)
-	for r, d := range table {
-		table[r] = max(d, rules.MinInterval)
+	p := &Plan{profile: rules.Profile, table: map[volvo.Resource]time.Duration{}, min: rules.MinInterval, stretch: 1,
+		byKey: map[Key]*item{}, byCar: map[string]*carPlan{}, failing: map[*item]bool{}, fields: map[volvo.Resource]*fields{}, price: newPrice(rules.Profile)}
+	for r, d := range Fixed() {
+		if p.planned() && d < 24*time.Hour {
+			continue
+		}
+		p.table[r] = d
 	}
-	return &Plan{table: table, min: rules.MinInterval, stretch: 1, byKey: map[Key]*item{}, byCar: map[string]*carItems{}}
+	maps.Copy(p.table, rules.Intervals)
+	for r, d := range p.table {
+		p.table[r] = max(d, rules.MinInterval)
+	}
+	return p
 }
+
+// planned tells whether the plan decides, and not a table.
+func (p *Plan) planned() bool { return p.profile == Frugal || p.profile == Fresh }
 
 // Add plans the resources of a car, all of them due now.
 func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 	c := p.byCar[car]
 	if c == nil {
-		c = &carItems{shortest: math.MaxInt64}
+		c = &carPlan{plan: p, name: car, shortest: math.MaxInt64}
 		p.byCar[car] = c
 	}
 	for i, r := range resources {
@@ -146,17 +153,58 @@ func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 			continue
 		}
 		p.added++
+		if p.fields[r] == nil {
+			p.fields[r] = &fields{}
+		}
 		// The first resources of every car come before the last of any.
-		it := &item{key: key, interval: p.table[r], due: now, order: int64(i)<<32 + int64(p.added)}
+		it := &item{key: key, car: c, fixed: p.table[r], due: now, wake: now, at: now, order: int64(i)<<32 + int64(p.added), reason: firstLook}
 		c.items = append(c.items, it)
-		c.shortest = min(c.shortest, it.interval)
+		c.shortest = min(c.shortest, it.usual())
 		p.byKey[key] = it
 		p.perDay += perDay(it)
 		p.place(it)
 	}
+	p.budget()
 }
 
-func perDay(it *item) float64 { return float64(24*time.Hour) / float64(it.interval) }
+// usual is the interval of an item, for those who must know how long a silence of it is
+// to be expected.
+func (it *item) usual() time.Duration {
+	if it.fixed > 0 {
+		return it.fixed
+	}
+	return time.Hour
+}
+
+// perDay is what an item wants of a day that is planned by a table.
+func perDay(it *item) float64 { return float64(24*time.Hour) / float64(it.usual()) }
+
+// budget sets what may be spent in a day: of the frugal profile a share of what Home
+// Assistant's integration would spend for these cars.
+func (p *Plan) budget() {
+	core := 0.0
+	for _, c := range p.byCar {
+		for _, it := range c.items {
+			if interval := coreIntervals[it.key.Resource]; interval > 0 {
+				core += 86400 / interval
+			}
+		}
+	}
+	p.price.wish = core * frugalShare
+	if p.profile == Fresh {
+		p.price.wish = math.Inf(1)
+	}
+}
+
+// Budget says what may be spent: calls a day, and what is left of them in the rest of
+// the quota day.
+func (p *Plan) Budget(perDay, left float64, rest time.Duration) {
+	p.price.perDay = min(p.price.wish, perDay*landing)
+	p.price.ledger(left, rest)
+}
+
+// Price is the price of a call by now.
+func (p *Plan) Price() float64 { return p.price.now }
 
 // Remove drops the resources of a car.
 func (p *Plan) Remove(car string) {
@@ -168,8 +216,10 @@ func (p *Plan) Remove(car string) {
 		p.take(it)
 		p.perDay -= perDay(it)
 		delete(p.byKey, it.key)
+		delete(p.failing, it)
 	}
 	delete(p.byCar, car)
+	p.budget()
 }
 
 // place puts an item where it belongs by now.
@@ -178,7 +228,7 @@ func (p *Plan) place(it *item) {
 	if it.inFlight {
 		return
 	}
-	it.queue = &p.planned
+	it.queue = &p.waiting
 	if it.urgent {
 		it.queue = &p.urgent
 	}
@@ -193,10 +243,16 @@ func (p *Plan) take(it *item) {
 	}
 }
 
-// PerDay returns the calls a day that the plan wants, before any stretching.
+// at sets when an item is read.
+func (p *Plan) at(it *item, due time.Time, why reason) {
+	it.due, it.wake, it.reason = due, due, why
+	p.place(it)
+}
+
+// PerDay returns the calls a day that a table wants, before any stretching.
 func (p *Plan) PerDay() float64 { return p.perDay }
 
-// Stretch lengthens all intervals evenly, from the next read of each on.
+// Stretch lengthens all fixed intervals evenly, from the next read of each on.
 func (p *Plan) Stretch(factor float64) { p.stretch = max(1, factor) }
 
 // Interval returns the interval of a resource as it is now.
@@ -205,59 +261,107 @@ func (p *Plan) Interval(key Key) time.Duration {
 	if it == nil {
 		return 0
 	}
-	return p.stretched(it)
+	if it.fixed > 0 {
+		return p.stretched(it.fixed)
+	}
+	return max(0, it.due.Sub(it.started))
 }
 
 // Shortest returns the shortest interval of a car as it is now.
 func (p *Plan) Shortest(car string) time.Duration {
 	c := p.byCar[car]
-	if c == nil || float64(c.shortest)*p.stretch >= math.MaxInt64 {
+	switch {
+	case c == nil:
+		return math.MaxInt64
+	case p.planned():
+		return min(c.shortest, max(time.Minute, p.price.gap(volvo.Doors, atRest)))
+	case float64(c.shortest)*p.stretch >= math.MaxInt64:
 		return math.MaxInt64
 	}
-	return time.Duration(float64(c.shortest) * p.stretch)
+	return p.stretched(c.shortest)
 }
 
-func (p *Plan) stretched(it *item) time.Duration {
-	return time.Duration(float64(it.interval) * p.stretch)
+func (p *Plan) stretched(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * p.stretch)
 }
 
 // Next returns the resource to read now, if there is one, and marks it as being
 // read. With urgentOnly it returns only what was asked for.
 func (p *Plan) Next(now time.Time, urgentOnly bool) (key Key, urgent, ok bool) {
-	for _, q := range []queue{p.urgent, p.planned} {
-		if len(q) > 0 && !q[0].due.After(now) && (q[0].urgent || !urgentOnly) {
-			it := q[0]
-			p.start(it, now)
-			return it.key, it.urgent, true
+	p.price.pass(now)
+	if len(p.urgent) > 0 && !p.urgent[0].wake.After(now) {
+		it := p.urgent[0]
+		p.start(it, now)
+		return it.key, true, true
+	}
+	for !urgentOnly && len(p.waiting) > 0 && !p.waiting[0].wake.After(now) {
+		it := p.waiting[0]
+		if it.due.After(now) { // only to be looked at again
+			p.review(it, now)
+			continue
 		}
+		p.start(it, now)
+		return it.key, false, true
 	}
 	return Key{}, false, false
 }
 
-// start marks an item as being read.
-func (p *Plan) start(it *item, now time.Time) {
-	it.inFlight, it.started = true, now
-	p.take(it)
+// review plans an item anew whose situation may have ended by itself.
+func (p *Plan) review(it *item, now time.Time) {
+	it.car.settle(now, false)
+	if it.wake.After(now) {
+		return // planned with the others of its car
+	}
+	it.plan(now)
+	if it.due.After(now) && !it.wake.After(now) {
+		it.wake = it.due
+	}
+	p.place(it)
 }
 
-// before orders a queue: what waits longest comes first.
-func before(a, b *item) bool {
-	if !a.due.Equal(b.due) {
-		return a.due.Before(b.due)
-	}
-	return a.order < b.order
+// start marks an item as being read.
+func (p *Plan) start(it *item, now time.Time) {
+	it.inFlight, it.tried = true, now
+	p.take(it)
+	p.price.spend()
 }
 
 // Wake returns when the next resource is due; false when none is planned. With
 // urgentOnly it looks only at what was asked for.
 func (p *Plan) Wake(urgentOnly bool) (wake time.Time, found bool) {
 	if len(p.urgent) > 0 {
-		wake, found = p.urgent[0].due, true
+		wake, found = p.urgent[0].wake, true
 	}
-	if !urgentOnly && len(p.planned) > 0 && (!found || p.planned[0].due.Before(wake)) {
-		wake, found = p.planned[0].due, true
+	if !urgentOnly && len(p.waiting) > 0 && (!found || p.waiting[0].wake.Before(wake)) {
+		wake, found = p.waiting[0].wake, true
 	}
 	return wake, found
+}
+
+// Answer tells what a read of key returned, and plans the next.
+func (p *Plan) Answer(key Key, readings volvo.Readings, now time.Time) {
+	it := p.byKey[key]
+	if it == nil {
+		return
+	}
+	it.settled, it.failures, it.refused = true, 0, 0
+	it.car.answer(it, readings, it.tried, now)
+	p.Done(key, now, Read)
+}
+
+// Know takes what was known of a resource before a restart.
+func (p *Plan) Know(key Key, readings volvo.Readings, fetched time.Time) {
+	it := p.byKey[key]
+	if it == nil || it.readings != nil || readings == nil {
+		return
+	}
+	it.car.state.note(it.key.Resource, nil, readings, fetched)
+	it.readings, it.newest, it.started, it.at, it.settled = readings, readings.Newest(), fetched, fetched, true
+	if it.fixed == 0 {
+		it.car.settle(fetched, false)
+		it.plan(fetched)
+		p.place(it)
+	}
 }
 
 // Done tells that the read of key ended, and plans the next.
@@ -266,32 +370,43 @@ func (p *Plan) Done(key Key, now time.Time, outcome Outcome) {
 	if it == nil {
 		return
 	}
-	defer func() { p.place(it) }()
 	wished := it.urgent
 	it.inFlight, it.urgent = false, false
-	interval := p.stretched(it)
+	delete(p.failing, it)
 	switch outcome {
 	case Read:
-		it.due = it.started.Add(interval)
-		if !it.settled {
+		first := !it.spread
+		it.spread = true
+		it.settled, it.failures, it.refused, it.started = true, 0, 0, it.tried
+		it.plan(now)
+		if first && it.fixed > 0 {
 			// Spread what began together: the golden ratio never clusters.
 			_, phase := math.Modf(float64(it.order&0xffffffff) * 0.6180339887)
-			it.due = it.started.Add(max(p.min, time.Duration(float64(interval)*(0.5+phase/2))))
+			it.due = it.started.Add(max(p.min, time.Duration(float64(p.stretched(it.fixed))*(0.5+phase/2))))
+			it.wake = it.due
 		}
-		it.settled, it.failures = true, 0
 	case Failed:
 		it.failures++
+		p.failing[it] = true
 		retry := firstRetry << min(it.failures-1, 12)
-		it.due = now.Add(max(p.min, min(interval, retry)))
+		it.due, it.reason = now.Add(max(p.min, min(p.stretched(it.usual()), retry))), byFailure
+		it.wake = it.due
 	case Unsupported:
 		it.failures, it.settled = 0, true
-		it.due = now.Add(max(interval, unsupportedRetry))
+		wait := unsupportedRetries[min(it.refused, len(unsupportedRetries)-1)]
+		it.refused++
+		if it.refused >= len(unsupportedRetries) {
+			wait = max(wait, p.stretched(it.fixed))
+		}
+		it.due, it.reason = now.Add(wait), byRefusals
+		it.wake = it.due
 	case Postponed:
-		it.due, it.urgent = now, wished
+		it.due, it.wake, it.urgent = now, now, wished
 	}
 	if !it.again.IsZero() {
-		it.due, it.urgent, it.again = it.again, true, time.Time{}
+		it.due, it.wake, it.urgent, it.reason, it.again = it.again, it.again, true, byWish, time.Time{}
 	}
+	p.place(it)
 }
 
 // Ask plans an extra read of key at a time, whatever its interval.
@@ -306,24 +421,40 @@ func (p *Plan) Ask(key Key, at time.Time) bool {
 			it.again = at
 		}
 	case !it.urgent || at.Before(it.due): // an earlier wish stays
-		it.due, it.urgent = at, true
-		p.place(it)
+		it.urgent = true
+		p.at(it, at, byWish)
 	}
 	return true
 }
 
+// Delay puts off a read that Next returned and that was not made.
+func (p *Plan) Delay(key Key, until time.Time) {
+	it := p.byKey[key]
+	if it == nil {
+		return
+	}
+	it.inFlight = false
+	p.price.queue--
+	p.at(it, until, it.reason)
+}
+
 // Retry makes everything that failed lately due now.
-func (p *Plan) Retry(now time.Time) { p.hurry(now, func(it *item) bool { return it.failures > 0 }) }
+func (p *Plan) Retry(now time.Time) {
+	for it := range p.failing {
+		p.hurry(it, now)
+	}
+}
 
 // Restart makes everything due now, as after a login that may allow more.
-func (p *Plan) Restart(now time.Time) { p.hurry(now, func(*item) bool { return true }) }
-
-func (p *Plan) hurry(now time.Time, which func(*item) bool) {
+func (p *Plan) Restart(now time.Time) {
 	for _, it := range p.byKey {
-		if !it.inFlight && which(it) {
-			it.due = earlier(it.due, later(now, it.started.Add(p.min)))
-			p.place(it)
-		}
+		p.hurry(it, now)
+	}
+}
+
+func (p *Plan) hurry(it *item, now time.Time) {
+	if !it.inFlight {
+		p.at(it, earlier(it.due, later(now, it.tried.Add(p.min))), it.reason)
 	}
 }
 
@@ -333,7 +464,7 @@ func (p *Plan) Resources() int { return len(p.byKey) }
 // Probe returns the resource that is due first, be it later, and marks it as
 // being read: one call that shows whether the cloud is back.
 func (p *Plan) Probe(now time.Time) (Key, bool) {
-	for _, q := range []queue{p.urgent, p.planned} {
+	for _, q := range []queue{p.urgent, p.waiting} {
 		if len(q) > 0 {
 			it := q[0]
 			p.start(it, now)
@@ -344,18 +475,20 @@ func (p *Plan) Probe(now time.Time) (Key, bool) {
 }
 
 // Refresh reads key soon, at a user's wish. It keeps the shortest interval and
-// takes its turn with the others.
-func (p *Plan) Refresh(key Key, now time.Time) {
+// takes its turn with the others. It tells whether a read is under way already.
+func (p *Plan) Refresh(key Key, now time.Time) (underWay bool) {
 	it := p.byKey[key]
 	if it == nil || it.inFlight {
-		return
+		return it != nil
 	}
 	at := now
-	if !it.started.IsZero() {
-		at = later(now, it.started.Add(p.min))
+	if !it.tried.IsZero() {
+		at = later(now, it.tried.Add(p.min))
 	}
-	it.due = earlier(it.due, at)
-	p.place(it)
+	if at.Before(it.due) {
+		p.at(it, at, byWish)
+	}
+	return false
 }
 
 func earlier(a, b time.Time) time.Time {

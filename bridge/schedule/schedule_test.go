@@ -122,9 +122,14 @@ func TestFailuresBackOffAndUnsupportedRests(t *testing.T) {
 	if !ok {
 		t.Fatal("retry does not make it due")
 	}
-	p.Done(key, now, Unsupported)
-	if at, _ := p.Wake(false); at.Before(now.Add(time.Hour)) {
-		t.Error("asks again too soon for what is not supported")
+	for _, wait := range []time.Duration{time.Minute, 10 * time.Minute, 24 * time.Hour, 24 * time.Hour} { // one may be a mishap
+		p.Done(key, now, Unsupported)
+		at, _ := p.Wake(false)
+		if at.Before(now.Add(wait)) || at.After(now.Add(wait+time.Second)) {
+			t.Fatalf("asks again after %v for what is not supported, want %v", at.Sub(now), wait)
+		}
+		now = at
+		p.Next(now, false)
 	}
 }
 
