@@ -38,9 +38,11 @@ var mayImport = map[string][]string{
 	"discovery":                        {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                            {"golang.org/x/oauth2"},
 	"volvo/simulator":                  {},
+	"volvo/simulator/trace":            {},
 
-	"bridge/login/logintest": {"volvobridge/bridge/login", "volvobridge/volvo"}, // for tests only
-	"bridge/mqtt/mqtttest":   {"github.com/eclipse/paho.mqtt.golang/packets"},   // for tests only
+	"bridge/login/logintest":    {"volvobridge/bridge/login", "volvobridge/volvo"},          // for tests only
+	"bridge/schedule/schedtest": {"volvobridge/volvo", "volvobridge/volvo/simulator/trace"}, // for tests only
+	"bridge/mqtt/mqtttest":      {"github.com/eclipse/paho.mqtt.golang/packets"},            // for tests only
 }
 
 func TestWhoImportsWhat(t *testing.T) {
@@ -87,7 +89,7 @@ func checkImport(t *testing.T, folder, name string) {
 	if !strings.Contains(first, ".") && first != "volvobridge" {
 		return // the standard library
 	}
-	if strings.HasSuffix(name, "/mqtttest") || strings.HasSuffix(name, "/logintest") || name == "volvobridge/volvo/simulator" && folder != "cmd/volvobridge" {
+	if strings.HasSuffix(name, "/mqtttest") || strings.HasSuffix(name, "/logintest") || strings.HasSuffix(name, "/schedtest") || name == "volvobridge/volvo/simulator" && folder != "cmd/volvobridge" {
 		t.Errorf("%s imports %s, which is for tests and the demo", folder, name)
 	}
 	if !slices.ContainsFunc(mayImport[folder], func(allowed string) bool {

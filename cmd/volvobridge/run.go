@@ -152,7 +152,7 @@ func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redac
 			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
 		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic, Language: cfg.HomeAssistant.Language},
 		Polling: account.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
-			Rules: schedule.Rules{Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
+			Rules: schedule.Rules{Profile: schedule.Profile(cfg.Polling.Profile), Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
 		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(),

@@ -283,7 +283,7 @@ func (s *source) checkHomeAssistant(cfg *Config) {
 }
 
 func (s *source) checkPolling(p *Polling) {
-	s.oneOf("polling.profile", p.Profile, "fixed")
+	s.oneOf("polling.profile", p.Profile, "frugal", "fresh", "fixed")
 	if p.DailyQuota < 1 {
 		s.wrong("polling.daily_quota", "must be at least 1; Volvo gives 10000")
 	}

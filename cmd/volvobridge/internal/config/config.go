@@ -106,7 +106,7 @@ func Defaults() Config {
 		Volvo:         AccountDefaults(),
 		MQTT:          MQTT{URL: "mqtt://localhost:1883", Listen: "127.0.0.1:1883", ClientID: "volvobridge", Topic: "volvo"},
 		HomeAssistant: HomeAssistant{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status", Language: "en"},
-		Polling:       Polling{Profile: "fixed", DailyQuota: 10000, Reserve: 500, PerMinute: 90, MinInterval: 10 * time.Second},
+		Polling:       Polling{Profile: "frugal", DailyQuota: 10000, Reserve: 500, PerMinute: 90, MinInterval: 10 * time.Second},
 		Commands: Commands{
 			Allow: []volvo.Command{volvo.Lock, volvo.LockReducedGuard, volvo.Honk, volvo.Flash, volvo.HonkFlash,
 				volvo.ClimatizationStart, volvo.ClimatizationStop},

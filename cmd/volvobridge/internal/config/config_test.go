@@ -76,7 +76,7 @@ func TestProblemsWithLines(t *testing.T) {
 		{"key file", minimal + "mqtt:\n  ca_file: ''\n  cert_file: /y\n  key_file: /z\n", "line 4: mqtt.cert_file: can't be used with key_file: open /y"},
 		{"bool", minimal + "home_assistant: {discovery: si}\n", "neither true nor false"},
 		{"resource", minimal + "polling:\n  intervals:\n    dors: 60s\n", `line 4: unknown resource "dors" in polling.intervals: did you mean "doors"?`},
-		{"profile", minimal + "polling: {profile: frugal}\n", `one of fixed`},
+		{"profile", minimal + "polling: {profile: lazy}\n", `one of frugal, fresh, fixed`},
 		{"scheme", minimal + "mqtt: {url: localhost:1883}\n", "mqtt.url"},
 		{"user in url", minimal + "mqtt: {url: 'mqtt://u:p@h'}\n", "username and password"},
 		{"topic", minimal + "mqtt: {topic: 'volvo/#'}\n", "can't be a topic"},
