@@ -91,7 +91,7 @@ func play(tb testing.TB, run schedtest.Run, traces []*trace.Trace) outcome {
 	peers := schedtest.PeerRows(run.Name, cars, budget)
 	rows := slices.Clone(peers)
 	for _, profile := range []schedule.Profile{schedule.Frugal, schedule.Fresh} {
-		reads := replay(cars, profile)
+		reads := schedtest.Replay(cars, profile)
 		writeReads(tb, string(profile), run, reads)
 		row := schedtest.Score(run.Name, string(profile), cars, reads, schedtest.Volvo)
 		oracle := schedtest.OracleRow(run.Name, cars, row.Calls)

@@ -162,9 +162,9 @@ func (p *Plan) Add(car string, resources []volvo.Resource, now time.Time) {
 		c.shortest = min(c.shortest, it.usual())
 		p.byKey[key] = it
 		p.perDay += perDay(it)
+		p.price.core += core(it)
 		p.place(it)
 	}
-	p.budget()
 }
 
 // usual is the interval of an item, for those who must know how long a silence of it is
@@ -179,27 +179,21 @@ func (it *item) usual() time.Duration {
 // perDay is what an item wants of a day that is planned by a table.
 func perDay(it *item) float64 { return float64(24*time.Hour) / float64(it.usual()) }
 
-// budget sets what may be spent in a day: of the frugal profile a share of what Home
-// Assistant's integration would spend for these cars.
-func (p *Plan) budget() {
-	core := 0.0
-	for _, c := range p.byCar {
-		for _, it := range c.items {
-			if interval := coreIntervals[it.key.Resource]; interval > 0 {
-				core += 86400 / interval
-			}
-		}
+// core is what Home Assistant's integration would spend on an item in a day.
+func core(it *item) float64 {
+	if interval := coreIntervals[it.key.Resource]; interval > 0 {
+		return 86400 / interval
 	}
-	p.price.wish = core * frugalShare
-	if p.profile == Fresh {
-		p.price.wish = math.Inf(1)
-	}
+	return 0
 }
 
 // Budget says what may be spent: calls a day, and what is left of them in the rest of
 // the quota day.
 func (p *Plan) Budget(perDay, left float64, rest time.Duration) {
-	p.price.perDay = min(p.price.wish, perDay*landing)
+	p.price.perDay = perDay * landing
+	if p.profile == Frugal {
+		p.price.perDay = min(p.price.perDay, p.price.core*frugalShare)
+	}
 	p.price.ledger(left, rest)
 }
 
@@ -215,11 +209,11 @@ func (p *Plan) Remove(car string) {
 	for _, it := range c.items {
 		p.take(it)
 		p.perDay -= perDay(it)
+		p.price.core -= core(it)
 		delete(p.byKey, it.key)
 		delete(p.failing, it)
 	}
 	delete(p.byCar, car)
-	p.budget()
 }
 
 // place puts an item where it belongs by now.

@@ -2,16 +2,13 @@ package schedule_test
 
 import (
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/schedule/schedtest"
-	"volvobridge/volvo"
 	"volvobridge/volvo/simulator/trace"
 )
 
@@ -19,64 +16,6 @@ const (
 	reportingSeed = 4021
 	tuningSeed    = 17
 )
-
-// replay runs our policy over cars that share a key, as the account does: the quota, the
-// limit of a minute and the plan decide.
-func replay(cars map[string]*schedtest.Car, profile schedule.Profile) []schedtest.Read {
-	names := slices.Sorted(maps.Keys(cars))
-	first := cars[names[0]].Trace
-	start, end := first.Start, first.Start
-	plan := schedule.NewPlan(schedule.Rules{Profile: profile, MinInterval: 10 * time.Second})
-	quota := schedule.NewQuota(10000, 500, []string{"key"}, start)
-	window := schedule.NewWindow(90, time.Minute)
-	clouds := map[string]*schedtest.Cloud{}
-	for _, name := range names {
-		t := cars[name].Trace
-		clouds[name] = schedtest.NewCloud(cars[name])
-		end = later(end, start.Add(time.Duration(t.Days*24)*time.Hour))
-		var resources []volvo.Resource
-		for _, r := range t.Resources {
-			resources = append(resources, volvo.Resource(r))
-		}
-		plan.Add(name, resources, start)
-		for _, r := range resources {
-			plan.Know(schedule.Key{Car: name, Resource: r}, clouds[name].Read(string(r), 0), start)
-		}
-	}
-	var reads []schedtest.Read
-	for now := start; now.Before(end); {
-		plan.Budget(quota.Budget(now))
-		wait := window.Wait(now, 0)
-		_, free := quota.Pick(now, false)
-		if wait == 0 && free {
-			if key, _, ok := plan.Next(now, false); ok {
-				window.Count(now)
-				quota.Count(0, now, false)
-				t := now.Sub(start).Seconds()
-				reads = append(reads, schedtest.Read{T: t, Car: key.Car, Resource: string(key.Resource)})
-				plan.Answer(key, clouds[key.Car].Read(string(key.Resource), t), now)
-				continue
-			}
-		}
-		next, ok := plan.Wake(false)
-		if !ok {
-			break
-		}
-		if !free {
-			next = later(next, quota.Free(now, false))
-		}
-		next = later(next, now.Add(wait))
-		now = later(next, now.Add(time.Millisecond))
-	}
-	return reads
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
 
 // TestTune prints what the policy does on the seeds that it is tuned on.
 func TestTune(t *testing.T) {
@@ -106,7 +45,7 @@ func TestTune(t *testing.T) {
 		core := schedtest.Score(tr.Name, "ha-core", cars, schedtest.Peers[0].Reads(cars, 1), schedtest.Volvo)
 		for _, profile := range []schedule.Profile{schedule.Frugal, schedule.Fresh} {
 			began := time.Now()
-			reads := replay(cars, profile)
+			reads := schedtest.Replay(cars, profile)
 			took := time.Since(began)
 			row := schedtest.Score(tr.Name, string(profile), cars, reads, schedtest.Volvo)
 			to := 0.0

@@ -27,7 +27,7 @@ type price struct {
 	perDay  float64 // calls that may be spent
 	queue   float64 // calls spent beyond the plan
 	at      time.Time
-	wish    float64 // calls a day that the profile wants
+	core    float64 // calls a day that Home Assistant's integration would spend
 	rate    float64 // calls a second, lately
 	scarce  float64 // by how much today's ledger makes it dearer
 }

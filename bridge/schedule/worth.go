@@ -14,7 +14,7 @@ var (
 	fieldWeights = map[string]float64{
 		"centralLock": 20, "frontLeftDoor": 12, "frontRightDoor": 12, "rearLeftDoor": 12, "rearRightDoor": 12, "hood": 12, "tailgate": 12, "tankLid": 2,
 		"engineStatus": 10, "chargerConnectionStatus": 6, "chargingStatus": 6, "batteryChargeLevel": 3, "availabilityStatus": 2,
-		"fuelAmount": 2, "distanceToEmptyTank": 2, "distanceToEmptyBattery": 2, "heading": 1,
+		"fuelAmount": 2, "distanceToEmptyTank": 2, "distanceToEmptyBattery": 2, "heading": 1, "latitude": 4, "longitude": 0.5,
 	}
 	resourceWeights = map[volvo.Resource]float64{volvo.Windows: 4, volvo.Position: 4, volvo.Statistics: 0.5, volvo.Tyres: 3, volvo.Warnings: 3, volvo.Brakes: 3, volvo.EngineWarnings: 3}
 )

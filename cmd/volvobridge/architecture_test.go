@@ -40,9 +40,9 @@ var mayImport = map[string][]string{
 	"volvo/simulator":                  {},
 	"volvo/simulator/trace":            {},
 
-	"bridge/login/logintest":    {"volvobridge/bridge/login", "volvobridge/volvo"},          // for tests only
-	"bridge/schedule/schedtest": {"volvobridge/volvo", "volvobridge/volvo/simulator/trace"}, // for tests only
-	"bridge/mqtt/mqtttest":      {"github.com/eclipse/paho.mqtt.golang/packets"},            // for tests only
+	"bridge/login/logintest":    {"volvobridge/bridge/login", "volvobridge/volvo"},                                         // for tests only
+	"bridge/schedule/schedtest": {"volvobridge/bridge/schedule", "volvobridge/volvo", "volvobridge/volvo/simulator/trace"}, // for tests only
+	"bridge/mqtt/mqtttest":      {"github.com/eclipse/paho.mqtt.golang/packets"},                                           // for tests only
 }
 
 func TestWhoImportsWhat(t *testing.T) {

@@ -2,6 +2,7 @@ package schedtest
 
 import (
 	"sort"
+	"strings"
 	"time"
 
 	"volvobridge/volvo"
@@ -28,8 +29,8 @@ func NewCloud(c *Car) *Cloud {
 // answer is not changed afterwards.
 func (c *Cloud) Read(resource string, t float64) volvo.Readings {
 	h := c.by[resource]
-	if h == nil {
-		return nil
+	if h == nil { // what no trace has: it never changes
+		return volvo.Readings{}
 	}
 	from := c.at[resource]
 	n := from + sort.Search(len(h.uploads)-from, func(i int) bool { return h.uploads[from+i].T > t })
@@ -47,6 +48,10 @@ func (c *Cloud) Read(resource string, t float64) volvo.Readings {
 			r := volvo.Reading{Value: v.Text, Time: stamp}
 			if v.Null {
 				r.Value = ""
+			}
+			if lat, lon, ok := strings.Cut(v.Text, ","); ok && v.Field == "position" { // as the Location API's answer is decoded
+				answer["latitude"], answer["longitude"] = volvo.Reading{Value: lat, Time: stamp}, volvo.Reading{Value: lon, Time: stamp}
+				continue
 			}
 			answer[v.Field] = r
 		}
