@@ -63,7 +63,7 @@ const (
 	maxSlowAlike   = 4               // and of one resource: others go on
 	failuresToTell = 3
 	defaultPause   = time.Minute // after a 429 without Retry-After
-	firstProbe     = 5 * time.Second
+	firstProbe     = 4 * time.Second
 	maxProbe       = time.Minute
 )
 
