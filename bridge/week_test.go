@@ -36,12 +36,11 @@ func newTraced(car *schedtest.Car) *traced {
 // ServeHTTP implements [http.Handler].
 func (c *traced) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, path, _ := strings.Cut(req.URL.Path, "/vehicles/")
-	_, resource, _ := strings.Cut(path, "/")
-	if strings.HasPrefix(req.URL.Path, "/energy/") {
-		resource = map[string]string{"state": "energy", "capabilities": "energy-capabilities"}[resource]
-	}
+	resource := tracedResource(req)
+	defer func() {
+		c.mu.Unlock()
+		time.Sleep(latency(resource)) // no two answers come at once: the week is the same each time
+	}()
 	if !slices.Contains(c.has, resource) {
 		c.reads = append(c.reads, schedtest.Read{T: time.Since(c.began).Seconds(), Car: "car", Resource: resource})
 		c.other++
@@ -72,6 +71,25 @@ func (c *traced) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(body) // a recorder takes everything
 }
 
+// tracedResource names what is asked for; empty: the car itself.
+func tracedResource(req *http.Request) string {
+	_, path, _ := strings.Cut(req.URL.Path, "/vehicles/")
+	_, resource, _ := strings.Cut(path, "/")
+	if strings.HasPrefix(req.URL.Path, "/energy/") {
+		resource = map[string]string{"state": "energy", "capabilities": "energy-capabilities"}[resource]
+	}
+	return resource
+}
+
+// latency is how long the answer of a resource takes.
+func latency(resource string) time.Duration {
+	sum := 0
+	for i, c := range resource {
+		sum += (i + 1) * int(c)
+	}
+	return time.Duration(60+sum%97) * time.Millisecond
+}
+
 // answerOther answers for the account and what hardly changes.
 func (c *traced) answerOther(w http.ResponseWriter, req *http.Request, resource string) {
 	switch {
@@ -96,7 +114,7 @@ func TestAWeekAsInTheBenchmark(t *testing.T) {
 	lives := trace.Lives()
 	car := schedtest.NewCar(trace.Generate(lives[slices.IndexFunc(lives, func(l trace.Life) bool { return l.Name == "two_drivers" })], 77, days))
 	cars := map[string]*schedtest.Car{"car": car}
-	planned := schedtest.Score("week", "frugal", cars, schedtest.Replay(cars, schedule.Frugal), schedtest.Volvo)
+	planned := schedtest.Score("week", "frugal", cars, schedtest.Replay(cars, schedule.Frugal, latency), schedtest.Volvo)
 	var reads []schedtest.Read
 	var other int
 	synctest.Test(t, func(t *testing.T) {

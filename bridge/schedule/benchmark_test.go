@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,6 +14,10 @@ import (
 	"volvobridge/bridge/schedule/schedtest"
 	"volvobridge/volvo/simulator/trace"
 )
+
+// reportingSeed is that of the cars that the benchmark reports; the policy was tuned on
+// others (POLLING_SEED).
+const reportingSeed = 4021
 
 // outcome is how a run went: its rows by policy.
 type outcome struct {
@@ -59,9 +64,16 @@ func tracesAndRuns(tb testing.TB) ([]*trace.Trace, []schedtest.Run, bool) {
 		}
 		return traces, runs, false
 	}
+	seed := int64(reportingSeed)
+	if text := os.Getenv("POLLING_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseInt(text, 10, 64); err != nil {
+			tb.Fatal(err)
+		}
+	}
 	var traces []*trace.Trace
 	for i, l := range trace.Lives() {
-		traces = append(traces, trace.Generate(l, reportingSeed+int64(i), 30))
+		traces = append(traces, trace.Generate(l, seed+int64(i), 30))
 	}
 	runs := schedtest.Alone(traces)
 	for name, cars := range map[string][]string{
@@ -91,7 +103,7 @@ func play(tb testing.TB, run schedtest.Run, traces []*trace.Trace) outcome {
 	peers := schedtest.PeerRows(run.Name, cars, budget)
 	rows := slices.Clone(peers)
 	for _, profile := range []schedule.Profile{schedule.Frugal, schedule.Fresh} {
-		reads := schedtest.Replay(cars, profile)
+		reads := schedtest.Replay(cars, profile, nil)
 		writeReads(tb, string(profile), run, reads)
 		row := schedtest.Score(run.Name, string(profile), cars, reads, schedtest.Volvo)
 		oracle := schedtest.OracleRow(run.Name, cars, row.Calls)

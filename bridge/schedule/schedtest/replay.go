@@ -10,8 +10,8 @@ import (
 )
 
 // Replay runs our policy over cars that share a key, as the account does: the quota, the
-// limit of a minute and the plan decide.
-func Replay(cars map[string]*Car, profile schedule.Profile) []Read {
+// limit of a minute and the plan decide. Latency is how long an answer takes; nil: no time.
+func Replay(cars map[string]*Car, profile schedule.Profile, latency func(resource string) time.Duration) []Read {
 	names := slices.Sorted(maps.Keys(cars))
 	first := cars[names[0]].Trace
 	start, end := first.Start, first.Start
@@ -33,37 +33,91 @@ func Replay(cars map[string]*Car, profile schedule.Profile) []Read {
 		}
 	}
 	plan.AddList(start)
-	var reads []Read
+	r := &replay{start: start, plan: plan, quota: quota, window: window, clouds: clouds, latency: latency, list: names[0]}
 	for now := start; now.Before(end); {
+		r.land(now)
 		plan.Budget(quota.Budget(now))
-		wait := window.Wait(now, 0)
-		_, free := quota.Pick(now, false)
-		if wait == 0 && free {
-			if key, _, ok := plan.Next(now, false); ok {
-				window.Count(now)
-				quota.Count(0, now, false)
-				t := now.Sub(start).Seconds()
-				if key.Resource == schedule.List {
-					reads = append(reads, Read{T: t, Car: names[0], Resource: string(key.Resource)})
-					plan.Done(key, now, schedule.Read)
-					continue
-				}
-				reads = append(reads, Read{T: t, Car: key.Car, Resource: string(key.Resource)})
-				plan.Answer(key, clouds[key.Car].Read(string(key.Resource), t), now)
-				continue
-			}
+		for r.depart(now) {
 		}
-		next, ok := plan.Wake(false)
-		if !ok {
-			break
-		}
-		if !free {
-			next = later(next, quota.Free(now, false))
-		}
-		next = later(next, now.Add(wait))
-		now = later(next, now.Add(time.Millisecond))
+		now = later(r.next(now), now.Add(time.Millisecond))
 	}
-	return reads
+	return r.reads
+}
+
+// replay is a run under way.
+type replay struct {
+	start   time.Time
+	plan    *schedule.Plan
+	quota   *schedule.Quota
+	window  *schedule.Window
+	clouds  map[string]*Cloud
+	latency func(resource string) time.Duration
+	list    string // the car that the list of cars is counted with
+	flights []flight
+	reads   []Read
+}
+
+// flight is a read under way.
+type flight struct {
+	key    schedule.Key
+	answer volvo.Readings
+	at     time.Time // of its answer
+}
+
+const places = 4 // reads at a time, as in the account
+
+// depart starts a read, if one is due and allowed.
+func (r *replay) depart(now time.Time) bool {
+	if _, free := r.quota.Pick(now, false); !free || len(r.flights) >= places || r.window.Wait(now, 0) > 0 {
+		return false
+	}
+	key, _, ok := r.plan.Next(now, false)
+	if !ok {
+		return false
+	}
+	r.window.Count(now)
+	r.quota.Count(0, now, false)
+	t := now.Sub(r.start).Seconds()
+	if key.Resource == schedule.List {
+		r.reads = append(r.reads, Read{T: t, Car: r.list, Resource: string(key.Resource)})
+		r.plan.Done(key, now, schedule.Read)
+		return true
+	}
+	r.reads = append(r.reads, Read{T: t, Car: key.Car, Resource: string(key.Resource)})
+	f := flight{key, r.clouds[key.Car].Read(string(key.Resource), t), now}
+	if r.latency == nil {
+		r.plan.Answer(key, f.answer, now)
+		return true
+	}
+	f.at = now.Add(r.latency(string(key.Resource)))
+	i, _ := slices.BinarySearchFunc(r.flights, f, func(a, b flight) int { return a.at.Compare(b.at) })
+	r.flights = slices.Insert(r.flights, i, f)
+	return true
+}
+
+// land takes the answers that are there.
+func (r *replay) land(now time.Time) {
+	for len(r.flights) > 0 && !r.flights[0].at.After(now) {
+		f := r.flights[0]
+		r.flights = r.flights[1:]
+		r.plan.Answer(f.key, f.answer, now)
+	}
+}
+
+// next is when something happens.
+func (r *replay) next(now time.Time) time.Time {
+	next, ok := r.plan.Wake(false)
+	if _, free := r.quota.Pick(now, false); !free {
+		next = later(next, r.quota.Free(now, false))
+	}
+	next = later(next, now.Add(r.window.Wait(now, 0)))
+	if !ok || len(r.flights) >= places || len(r.flights) > 0 && r.flights[0].at.Before(next) {
+		if len(r.flights) == 0 {
+			return now.Add(time.Hour)
+		}
+		next = r.flights[0].at
+	}
+	return next
 }
 
 func later(a, b time.Time) time.Time {
