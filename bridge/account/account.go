@@ -194,7 +194,7 @@ func (a *Account) Advice(now time.Time) string {
 // cloud broke are one failure.
 func (a *Account) failed(r volvo.Resource, fault *volvo.Error, started, now time.Time) {
 	a.LastFault = fault
-	if a.outage() && started.Before(a.probed) {
+	if a.outage() && !started.After(a.probed) {
 		return
 	}
 	a.failures++

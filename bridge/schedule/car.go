@@ -131,20 +131,7 @@ func (c *carPlan) answer(it *item, readings volvo.Readings, started, now time.Ti
 		}
 	}
 	if moved || changed > 0 {
-		switch was {
-		case drivingBeat, drivingFree:
-			switch {
-			case h.has(driveEnded):
-			case offBeat:
-				h = h.with(uploadedOffBeat)
-			default:
-				h = h.with(uploadedDriving)
-			}
-		case chargingBeat, chargingUp:
-			h = h.with(uploadedCharging)
-		default:
-			h = h.with(uploaded)
-		}
+		h = h.with(uploadIn(was, offBeat, h.has(driveEnded)))
 	}
 	if h.has(driveStarted) {
 		c.drive.begin(at)
@@ -152,17 +139,37 @@ func (c *carPlan) answer(it *item, readings volvo.Readings, started, now time.Ti
 	if h.has(chargeMoved) && c.state.charging {
 		c.charge.begin(at)
 	}
-	if h != 0 {
-		for kind := range happeningKinds {
-			if !h.has(kind) {
-				continue
-			}
-			for _, other := range c.items {
-				if other != it {
-					other.tell(kind, at)
-				}
+	c.tell(it, h, at)
+	c.settle(now, h != 0 || beats != nil)
+}
+
+// uploadIn is the happening that an upload is in a situation.
+func uploadIn(s situation, offBeat, ended bool) happening {
+	switch s {
+	case drivingBeat, drivingFree:
+		switch {
+		case ended:
+			return driveEnded
+		case offBeat:
+			return uploadedOffBeat
+		}
+		return uploadedDriving
+	case chargingBeat, chargingUp:
+		return uploadedCharging
+	}
+	return uploaded
+}
+
+// tell lets the other items of the car expect what usually follows.
+func (c *carPlan) tell(it *item, h happenings, at time.Time) {
+	for kind := range happeningKinds {
+		if !h.has(kind) {
+			continue
+		}
+		for _, other := range c.items {
+			if other != it {
+				other.tell(kind, at)
 			}
 		}
 	}
-	c.settle(now, h != 0 || beats != nil)
 }

@@ -115,71 +115,82 @@ func (s *carState) phase(now time.Time) Phase {
 }
 
 // note takes what an answer says of the car. At is when the change became visible at
-// the earliest. It returns what happened.
+// the earliest. It returns what happened; a first answer only says how things are.
 func (s *carState) note(r volvo.Resource, old, readings volvo.Readings, at time.Time) happenings {
 	var h happenings
-	is := func(field string, words ...string) bool {
-		word := readings[field].Word()
-		for _, w := range words {
-			if strings.HasPrefix(word, w) {
-				return true
-			}
-		}
-		return false
-	}
-	first := old == nil
 	switch r {
 	case volvo.EngineState:
-		running := is("engineStatus", "RUNNING")
-		switch {
-		case running && !s.running:
-			h = h.with(driveStarted)
-			s.stopped = time.Time{}
-		case !running && s.running:
-			h = h.with(driveEnded)
-			s.stopped = at
-		}
-		s.running = running
+		h = s.noteEngine(readings, at)
 	case volvo.Doors:
-		s.open = false
-		for field, reading := range readings {
-			word := reading.Word()
-			s.open = s.open || word == "OPEN" || field == "centralLock" && strings.HasPrefix(word, "UNLOCK")
-			if first || old[field].Word() == word {
-				continue
-			}
-			switch {
-			case field != "centralLock":
-				h = h.with(doorMoved)
-			case strings.HasPrefix(word, "UNLOCK"):
-				h = h.with(unlocked)
-			default:
-				h = h.with(locked)
-			}
-		}
-		if h != 0 {
+		h = s.noteDoors(old, readings)
+		if h != 0 && old != nil {
 			s.stirred = at
 		}
 	case volvo.EnergyState:
-		plugged, charging := is("chargerConnectionStatus", "CONNECTED"), is("chargingStatus", "CHARGING")
-		if !first && plugged != s.plugged {
-			h = h.with(plugMoved)
+		h = s.noteEnergy(readings)
+		if h.has(plugMoved) && old != nil {
 			s.stirred = at
 		}
-		if !first && charging != s.charging {
-			h = h.with(chargeMoved)
-		}
-		s.plugged, s.charging = plugged, charging
 	case volvo.CommandAccessibility:
-		was := s.away
-		s.away = is("availabilityStatus", "UNAVAILABLE") && !is("availabilityStatus", "UNAVAILABLE/CAR_IN_USE") && !is("unavailableReason", "CAR_IN_USE")
-		if !first && (was != s.away || old["availabilityStatus"].Word() != readings["availabilityStatus"].Word()) {
-			h = h.with(useMoved)
+		s.away = begins(readings, "availabilityStatus", "UNAVAILABLE") && !begins(readings, "availabilityStatus", "UNAVAILABLE/CAR_IN_USE") && !begins(readings, "unavailableReason", "CAR_IN_USE")
+		for _, field := range []string{"availabilityStatus", "unavailableReason"} {
+			if old[field].Word() != readings[field].Word() {
+				h = h.with(useMoved)
+			}
 		}
 	}
-	if first {
+	if old == nil {
 		return 0
 	}
+	return h
+}
+
+// begins tells whether a field's word begins so: Volvo has more words than one for some.
+func begins(readings volvo.Readings, field, word string) bool {
+	return strings.HasPrefix(readings[field].Word(), word)
+}
+
+func (s *carState) noteEngine(readings volvo.Readings, at time.Time) (h happenings) {
+	running := begins(readings, "engineStatus", "RUNNING")
+	switch {
+	case running && !s.running:
+		h = h.with(driveStarted)
+		s.stopped = time.Time{}
+	case !running && s.running:
+		h = h.with(driveEnded)
+		s.stopped = at
+	}
+	s.running = running
+	return h
+}
+
+func (s *carState) noteDoors(old, readings volvo.Readings) (h happenings) {
+	s.open = false
+	for field, reading := range readings {
+		word := reading.Word()
+		s.open = s.open || word == "OPEN" || field == "centralLock" && strings.HasPrefix(word, "UNLOCK")
+		switch {
+		case old[field].Word() == word:
+		case field != "centralLock":
+			h = h.with(doorMoved)
+		case strings.HasPrefix(word, "UNLOCK"):
+			h = h.with(unlocked)
+		default:
+			h = h.with(locked)
+		}
+	}
+	return h
+}
+
+func (s *carState) noteEnergy(readings volvo.Readings) (h happenings) {
+	plugged, charging := begins(readings, "chargerConnectionStatus", "CONNECTED"), begins(readings, "chargingStatus", "CHARGING")
+	if plugged != s.plugged {
+		h = h.with(plugMoved)
+	}
+	if charging != s.charging {
+		h = h.with(chargeMoved)
+	}
+	s.plugged, s.charging = plugged, charging
 	return h
 }
 

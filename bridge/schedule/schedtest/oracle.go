@@ -197,12 +197,11 @@ func (j *job) plan(price []float64, least float64, read func(t float64, day, n i
 	}
 }
 
-// Oracle returns the reads of a policy that knows the true phase at every moment and
-// the true rates: so many calls a day in the mean, never more than the quota.
-func Oracle(cars map[string]*Car, calls float64, weighted bool) []Read {
-	const least = 10.0
-	var jobs []*job
-	days := 0
+// leastGap is the shortest time between two reads of the oracle.
+const leastGap = 10.0
+
+// jobsOf are the resources of cars that ever change, and the days of the longest trace.
+func jobsOf(cars map[string]*Car, weighted bool) (jobs []*job, days int) {
 	for _, name := range slices.Sorted(maps.Keys(cars)) {
 		c := cars[name]
 		days = max(days, int(c.Trace.Days))
@@ -219,23 +218,29 @@ func Oracle(cars map[string]*Car, calls float64, weighted bool) []Read {
 			jobs = append(jobs, &job{name, r, all[r], mean, spans, map[levelKey]level{}})
 		}
 	}
+	return jobs, days
+}
+
+// prices solves the price of a call by day: so many calls a day in the mean, never more
+// than the quota.
+func prices(jobs []*job, days int, calls float64) []float64 {
 	price, dearer := make([]float64, days+1), make([]float64, days+1)
 	for i := range price {
 		price[i], dearer[i] = 100, 1
 	}
-	top, target := .97*float64(Volvo.Quota), calls*float64(days)
-	prices := func() []float64 {
+	product := func() []float64 {
 		out := make([]float64, len(price))
 		for i := range out {
 			out[i] = price[i] * dearer[i]
 		}
 		return out
 	}
+	top, target := .97*float64(Volvo.Quota), calls*float64(days)
 	for range 14 {
 		n := make([]float64, days+1)
 		for _, j := range jobs {
 			clear(j.levels)
-			j.plan(prices(), least, func(_ float64, day, m int, _ float64) { n[day] += float64(m) })
+			j.plan(product(), leastGap, func(_ float64, day, m int, _ float64) { n[day] += float64(m) })
 		}
 		sum, over := 0.0, false
 		for d := range days {
@@ -245,8 +250,7 @@ func Oracle(cars map[string]*Car, calls float64, weighted bool) []Read {
 			}
 			sum += n[d]
 		}
-		sum += n[days]
-		off := sum / target
+		off := (sum + n[days]) / target
 		if !over && math.Abs(off-1) < .004 {
 			break
 		}
@@ -257,10 +261,18 @@ func Oracle(cars map[string]*Car, calls float64, weighted bool) []Read {
 			break // everything is read as often as pays
 		}
 	}
+	return product()
+}
+
+// Oracle returns the reads of a policy that knows the true phase at every moment and
+// the true rates: so many calls a day in the mean, never more than the quota.
+func Oracle(cars map[string]*Car, calls float64, weighted bool) []Read {
+	jobs, days := jobsOf(cars, weighted)
+	price := prices(jobs, days, calls)
 	var out []Read
 	for _, j := range jobs {
 		clear(j.levels)
-		j.plan(prices(), least, func(t float64, _, n int, every float64) {
+		j.plan(price, leastGap, func(t float64, _, n int, every float64) {
 			for i := range n {
 				at := t
 				if i > 0 {

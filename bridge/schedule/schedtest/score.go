@@ -79,81 +79,101 @@ const quiet = 300.0 // without an event; the next is one of a parked car
 // NewCar prepares a trace.
 func NewCar(t *trace.Trace) *Car {
 	c := &Car{Trace: t}
-	byName, value, interned := map[string]int{}, map[[2]int]int{}, map[string]int{"\x00": 0}
+	b := &builder{car: c, byName: map[string]int{}, value: map[[2]int]int{}, known: map[string]int{"\x00": 0}, open: map[[2]int]int{}, last: -1e9, before: -1e9,
+		phases: slices.Clone(t.Phases)}
 	for i, r := range t.Resources {
-		byName[r] = i
+		b.byName[r] = i
 		c.resources = append(c.resources, &history{name: r})
 	}
-	intern := func(v trace.Value) int {
-		text := v.Text
-		if v.Null {
-			text = "\x00"
-		}
-		if _, ok := interned[text]; !ok {
-			interned[text] = len(interned)
-		}
-		return interned[text]
+	if len(b.phases) == 0 {
+		b.phases = []trace.Phase{{T: 0, Name: "parked"}}
 	}
-	phases := append([]trace.Phase{}, t.Phases...)
-	if len(phases) == 0 {
-		phases = []trace.Phase{{T: 0, Name: "parked"}}
-	}
-	for i, p := range phases {
+	for i, p := range b.phases {
 		to := t.End()
-		if i+1 < len(phases) {
-			to = phases[i+1].T
+		if i+1 < len(b.phases) {
+			to = b.phases[i+1].T
 		}
 		c.spans = append(c.spans, span{p.T, to, p.Name, 0})
 	}
-	last, before, open, phase := -1e9, -1e9, map[[2]int]int{}, 0
 	for _, u := range t.Uploads {
-		r, known := byName[u.Resource]
-		if !known {
-			continue
-		}
-		h := c.resources[r]
-		first := len(h.uploads) == 0
-		h.uploads = append(h.uploads, u)
-		for phase+1 < len(phases) && phases[phase+1].T < u.T {
-			phase++
-		}
-		var changed []change
-		for _, v := range u.Set {
-			x := intern(v)
-			f := slices.Index(h.fields, v.Field)
-			if f < 0 {
-				f = len(h.fields)
-				h.fields, h.weights = append(h.fields, v.Field), append(h.weights, weight(u.Resource, v.Field))
-				h.initial = append(h.initial, 0)
-				if first {
-					h.initial[f] = x
-				}
-				value[[2]int{r, f}] = h.initial[f]
-			}
-			if value[[2]int{r, f}] == x {
-				continue
-			}
-			value[[2]int{r, f}] = x
-			changed = append(changed, change{f, x})
-			class := eventClass[v.Field]
-			if class == "" {
-				continue
-			}
-			if i, ok := open[[2]int{r, f}]; ok {
-				c.events[i].until = u.T
-			}
-			open[[2]int{r, f}] = len(c.events)
-			if u.T > last {
-				before, last = last, u.T
-			}
-			name := phases[phase].Name
-			c.events = append(c.events, event{class, r, u.T, t.End(), name != "driving" && name != "just_parked" && u.T-before > quiet})
-		}
-		if len(changed) > 0 {
-			h.times, h.changes = append(h.times, u.T), append(h.changes, changed)
-		}
+		b.add(u)
 	}
 	return c
+}
+
+// builder takes the uploads of a trace one after the other.
+type builder struct {
+	car          *Car
+	byName       map[string]int
+	value        map[[2]int]int // by resource and field
+	known        map[string]int // texts by number
+	open         map[[2]int]int // the last event of a field
+	last, before float64        // event of any field, and the one before
+	phases       []trace.Phase
+	phase        int
+}
+
+func (b *builder) number(v trace.Value) int {
+	text := v.Text
+	if v.Null {
+		text = "\x00"
+	}
+	if _, ok := b.known[text]; !ok {
+		b.known[text] = len(b.known)
+	}
+	return b.known[text]
+}
+
+func (b *builder) add(u trace.Upload) {
+	r, known := b.byName[u.Resource]
+	if !known {
+		return
+	}
+	h := b.car.resources[r]
+	first := len(h.uploads) == 0
+	h.uploads = append(h.uploads, u)
+	for b.phase+1 < len(b.phases) && b.phases[b.phase+1].T < u.T {
+		b.phase++
+	}
+	var changed []change
+	for _, v := range u.Set {
+		x := b.number(v)
+		f := slices.Index(h.fields, v.Field)
+		if f < 0 {
+			f = len(h.fields)
+			h.fields, h.weights = append(h.fields, v.Field), append(h.weights, weight(u.Resource, v.Field))
+			h.initial = append(h.initial, 0)
+			if first {
+				h.initial[f] = x
+			}
+			b.value[[2]int{r, f}] = h.initial[f]
+		}
+		if b.value[[2]int{r, f}] == x {
+			continue
+		}
+		b.value[[2]int{r, f}] = x
+		changed = append(changed, change{f, x})
+		if class := eventClass[v.Field]; class != "" {
+			b.event(class, r, f, u.T)
+		}
+	}
+	if len(changed) > 0 {
+		h.times, h.changes = append(h.times, u.T), append(h.changes, changed)
+	}
+}
+
+// event notes a change that a person waits for.
+func (b *builder) event(class string, r, f int, t float64) {
+	c := b.car
+	if i, ok := b.open[[2]int{r, f}]; ok {
+		c.events[i].until = t
+	}
+	b.open[[2]int{r, f}] = len(c.events)
+	if t > b.last {
+		b.before, b.last = b.last, t
+	}
+	name := b.phases[b.phase].Name
+	c.events = append(c.events, event{class, r, t, c.Trace.End(), name != "driving" && name != "just_parked" && t-b.before > quiet})
 }
 
 // wrong returns the seconds in which the published fields differ from the cloud's,
