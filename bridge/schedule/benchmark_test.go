@@ -46,7 +46,7 @@ func BenchmarkPolling(b *testing.B) {
 		goals(b, all)
 	}
 	if path := os.Getenv("POLLING_PLOT"); path != "" {
-		writePoints(b, path, all)
+		writePoints(b, path, all, traces)
 	}
 }
 
@@ -239,21 +239,34 @@ func goals(b *testing.B, all []outcome) {
 }
 
 // writePoints writes what the plot shows: calls a day and wrong seconds of core's, by
-// policy, in the mean over the runs of one car.
-func writePoints(tb testing.TB, path string, all []outcome) {
+// policy, in the mean over the runs of one car, and the oracle's at several numbers of
+// calls.
+func writePoints(tb testing.TB, path string, all []outcome, traces []*trace.Trace) {
 	tb.Helper()
-	var b strings.Builder
-	b.WriteString("policy,calls,wrong\n")
 	sums := map[string][3]float64{}
+	add := func(name string, row, core schedtest.Row) {
+		s := sums[name]
+		sums[name] = [3]float64{s[0] + row.Calls, s[1] + row.Wrong/core.Wrong, s[2] + 1}
+	}
 	for _, o := range all {
 		if len(o.run.Cars) > 1 {
 			continue
 		}
 		for name, row := range o.rows {
-			s := sums[name]
-			sums[name] = [3]float64{s[0] + row.Calls, s[1] + row.Wrong/o.rows["ha-core"].Wrong, s[2] + 1}
+			if !strings.HasPrefix(name, "oracle") {
+				add(name, row, o.rows["ha-core"])
+			}
+		}
+		cars, err := o.run.Prepare(traces)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, calls := range []float64{1000, 1500, 2000, 3000, 4500, 6500, 9000} {
+			add(fmt.Sprintf("oracle %.0f", calls), schedtest.Score("", "", cars, schedtest.Oracle(cars, calls, false), schedtest.Volvo), o.rows["ha-core"])
 		}
 	}
+	var b strings.Builder
+	b.WriteString("policy,calls,wrong\n")
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
 		s := sums[name]
 		fmt.Fprintf(&b, "%s,%.0f,%.4f\n", name, s[0]/s[2], s[1]/s[2])

@@ -82,14 +82,14 @@ func (p *price) pass(now time.Time) {
 	p.rate *= math.Exp(-passed / lately)
 	p.now = p.usual * math.Exp(min(6, p.queue/(p.elastic()*p.perDay)))
 	p.now *= p.scarce
-	if p.profile == Fresh {
+	if p.style() == Fresh {
 		p.now = max(p.now, freshFloor)
 	}
 }
 
 // elastic is the share of a day's calls that changes the price by e.
 func (p *price) elastic() float64 {
-	if p.profile == Fresh {
+	if p.style() == Fresh {
 		return 0.25
 	}
 	return 0.35
@@ -97,7 +97,7 @@ func (p *price) elastic() float64 {
 
 // thrift is how much of a day's calls may be saved up.
 func (p *price) thrift() float64 {
-	if p.profile == Fresh {
+	if p.style() == Fresh {
 		return 0.15
 	}
 	return 0.5
@@ -127,13 +127,22 @@ var dear = map[Profile]float64{Frugal: 60, Fresh: 6}
 // gap is the longest wait for a resource in a situation, 0 when there is none: it is
 // looked at then even when a read is not expected to pay.
 func (p *price) gap(r volvo.Resource, s situation) time.Duration {
-	gap := p.gapOf(p.profile, r, s)
-	if p.profile == Fresh { // where calls are dear for many cars, there is nothing else to be had
+	gap := p.gapOf(p.style(), r, s)
+	if p.style() == Fresh { // no longer than the frugal profile's
 		if frugal := p.gapOf(Frugal, r, s); frugal > 0 {
 			gap = min(gap, frugal)
 		}
 	}
 	return duration(gap)
+}
+
+// style is the profile that fits: where a key has so many cars that the budget is hardly
+// more than the frugal profile's, fresh gaps would eat it up.
+func (p *price) style() Profile {
+	if p.profile == Fresh && p.core*frugalShare > 0.75*p.perDay {
+		return Frugal
+	}
+	return p.profile
 }
 
 func (p *price) gapOf(profile Profile, r volvo.Resource, s situation) float64 {
