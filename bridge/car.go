@@ -28,6 +28,7 @@ type car struct {
 	resources      int       // how many that one was made of
 	documentAt     time.Time // when
 	polledAt       time.Time // when the plan of its reads was told
+	planOpen       bool      // and some of it was not planned yet
 	announced      string    // what Home Assistant was told last
 	announce       time.Time // when to tell it again, zero: nothing new
 	commands       *command.Car

@@ -73,10 +73,13 @@ func (b *Bridge) apply(r account.Result, now time.Time) {
 		b.listCars(a, r.Cars, now)
 		return
 	}
-	a.Plan.Answer(r.Key, r.Readings, now)
-	if c := b.fleet.car(r.Key.Car); c != nil {
-		b.keep(c, r.Key.Resource, r.Readings, r.Started, now)
+	c := b.fleet.car(r.Key.Car)
+	if c == nil {
+		a.Plan.Answer(r.Key, r.Readings, now)
+		return
 	}
+	b.keep(c, r.Key.Resource, r.Readings, r.Started, now)
+	a.Plan.Answer(r.Key, c.Snapshot[r.Key.Resource].Readings, now) // the plan needs no copy of its own
 }
 
 // keep puts an answer into the car's snapshot.

@@ -66,7 +66,7 @@ const quick = `polling: {daily_quota: 100000000, per_minute: 10000000, min_inter
 `
 
 func BenchmarkFiguresMemory(b *testing.B) {
-	for n, limit := range map[int]float64{1: 17, 100: 26} {
+	for n, limit := range map[int]float64{1: 18, 100: 29} {
 		b.Run(fmt.Sprintf("cars=%d", n), func(b *testing.B) {
 			for b.Loop() {
 				broker := startMosquitto(b)

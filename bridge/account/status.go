@@ -63,7 +63,7 @@ func (all All) Counters(now time.Time) map[string]any {
 	s := schedule.Together(quotas...).State(now)
 	forecast := float64(s.Calls)
 	for _, a := range all {
-		forecast += a.Plan.Forecast(a.Quota.State(now).Resets.Sub(now))
+		forecast += float64(a.Forecast(now) - a.Quota.State(now).Calls)
 	}
 	forecast = min(forecast, float64(s.Calls+s.Left))
 	return map[string]any{"forecast_midnight": int(forecast), "calls_today": s.Calls, "calls_left": s.Left, "commands_today": s.Commands, "quota_resets": entity.Stamp(s.Resets)}
@@ -74,6 +74,13 @@ func (all All) Counters(now time.Time) map[string]any {
 func (a *Account) Spent(now time.Time) (calls, budget int) {
 	perDay, _, _ := a.Quota.Budget(now)
 	return a.Quota.State(now).Calls, int(perDay)
+}
+
+// Forecast is how many calls will have been made with the account's keys when they are
+// refilled.
+func (a *Account) Forecast(now time.Time) int {
+	s := a.Quota.State(now)
+	return min(s.Calls+int(a.Plan.Forecast(s.Resets.Sub(now))), s.Calls+s.Left)
 }
 
 // Update works out the status anew, and reports whether it changed; reached tells

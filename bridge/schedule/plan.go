@@ -144,6 +144,7 @@ func (p *Plan) Budget(perDay, left float64, rest time.Duration) {
 	if p.profile == Frugal {
 		p.price.perDay = min(p.price.perDay, p.price.core*frugalShare)
 	}
+	p.price.begin()
 	p.price.ledger(left, rest)
 }
 

@@ -59,6 +59,17 @@ func newPrice(profile Profile) price {
 	return p
 }
 
+// begin guesses the price of a first start: with many cars on a key calls are dear from
+// the first hour on.
+func (p *price) begin() {
+	if !p.at.IsZero() || p.perDay <= 0 || p.style() != Frugal {
+		return
+	}
+	crowd := max(1, p.core*frugalShare/p.perDay)
+	p.usual = max(p.usual, frugalPrice*crowd*crowd)
+	p.now = p.usual
+}
+
 // spend counts a call.
 func (p *price) spend() {
 	p.queue++

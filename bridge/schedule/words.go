@@ -16,6 +16,7 @@ type Look struct {
 	// Next is the next read; zero when it is being read.
 	Next   time.Time
 	Reason string
+	First  bool // it was not read yet
 }
 
 // Outlook is what a plan says of a car.
@@ -57,7 +58,7 @@ func (p *Plan) Outlook(car string, now time.Time) Outlook {
 	}
 	o := Outlook{Phase: p.Phase(car, now), Since: c.state.phaseSince}
 	for _, it := range c.items {
-		l := Look{Resource: it.key.Resource, Reason: inWords[it.reason]}
+		l := Look{Resource: it.key.Resource, Reason: inWords[it.reason], First: it.reason == firstLook}
 		if !it.inFlight {
 			l.Next = it.due
 		}

@@ -31,7 +31,8 @@ func (v loginView) page() gomponents.Node {
 	return html.Doctype(html.HTML(html.Lang("en"),
 		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
 			html.TitleEl(gomponents.Text("volvobridge: login")), html.StyleEl(gomponents.Raw(loginStyle))),
-		html.Body(html.H1(gomponents.Text("Login at Volvo ID")), v.problem(), v.outcome(), gomponents.Map(v.Accounts, v.account), v.paste())))
+		html.Body(html.H1(gomponents.Text("Login at Volvo ID")), v.problem(), v.outcome(), gomponents.Map(v.Accounts, v.account), v.paste(),
+			gomponents.If(!v.Bare, html.P(html.A(html.Href(v.Root+"polling"), gomponents.Text("What is read when")))))))
 }
 
 func (v loginView) problem() gomponents.Node {

@@ -1,8 +1,9 @@
-// Package web serves HTTP: whether the bridge is healthy and ready, and the pages
-// of the login.
+// Package web serves HTTP: whether the bridge is healthy and ready, the pages of the
+// login, how the cars are polled, and metrics.
 package web
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,6 +22,8 @@ type Options struct {
 	Password string
 	// Login logs accounts in.
 	Login Login
+	// Plans tells how the cars are read; nil: nobody knows.
+	Plans func(context.Context) (Plans, error)
 	// RedirectURL is what an address begins with that a login ends on.
 	RedirectURL string
 	// Warn is told of wrong passwords: what, from where, and how often since it was
@@ -33,8 +36,13 @@ func New(opts Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", report(opts.Healthy))
 	mux.HandleFunc("GET /readyz", report(opts.Ready))
+	guard := newGate(opts.Password, opts.Warn)
+	if opts.Plans != nil {
+		mux.HandleFunc("GET /polling", guard.guard(planPage(opts.Plans)))
+		mux.HandleFunc("GET /metrics", guard.guard(metrics(opts.Plans).ServeHTTP))
+	}
 	if opts.Login != nil {
-		loginPages(mux, opts.Login, newGate(opts.Password, opts.Warn), opts.RedirectURL)
+		loginPages(mux, opts.Login, guard, opts.RedirectURL)
 		mux.Handle("GET /{$}", http.RedirectHandler("/login", http.StatusFound))
 	}
 	return knownHost(opts.Hosts, http.NewCrossOriginProtection().Handler(bounded(mux)))

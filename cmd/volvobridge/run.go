@@ -204,7 +204,7 @@ func serve(cfg config.Config, b *bridge.Bridge, healthy func() error, logins loc
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
 	server := web.Server(web.New(web.Options{Healthy: healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
-		Login: logins, RedirectURL: cfg.AccountList()[0].RedirectURL, Warn: func(what, from string, times int) {
+		Login: logins, Plans: b.Plans, RedirectURL: cfg.AccountList()[0].RedirectURL, Warn: func(what, from string, times int) {
 			log.Warn().Str("from", from).Int("times", times).Str("hint", "if that was not you, somebody tries passwords: let fewer reach http.listen").Msg(what)
 		}}))
 	server.ErrorLog = serverLog(log)
