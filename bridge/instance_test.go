@@ -42,7 +42,12 @@ func TestTwoBridgesOneTopic(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		second := newRig(t, cloud)
 		second.broker, second.opts.MQTT.Dial, second.opts.MQTT.ClientID = first.broker, first.broker.Dial, "another"
-		before := fmt.Sprint(first.broker.RetainedAll())
+		retained := func() int {
+			all := first.broker.RetainedAll()
+			delete(all, base+"/"+car+"/polling/attributes") // the first bridge's plan goes on
+			return len(fmt.Sprint(all))
+		}
+		before := retained()
 		second.start()
 		defer func() { second.stop() }()
 		time.Sleep(10 * time.Second)
@@ -52,7 +57,7 @@ func TestTwoBridgesOneTopic(t *testing.T) {
 				t.Errorf("the second published %s", topic)
 			}
 		}
-		if after := fmt.Sprint(first.broker.RetainedAll()); len(after) != len(before) {
+		if retained() != before {
 			t.Errorf("the second changed what is retained")
 		}
 		for i := range 3 {

@@ -338,7 +338,9 @@ func TestHomeAssistantStarts(t *testing.T) {
 		order := []string{}
 		for _, m := range r.broker.Log() {
 			topics[m.Topic]++
-			order = append(order, m.Topic)
+			if m.Topic != base+"/"+car+"/polling/attributes" { // the plan goes on
+				order = append(order, m.Topic)
+			}
 		}
 		for _, want := range []string{"homeassistant/device/volvobridge_" + strings.ToLower(car) + "/config", "homeassistant/device/volvobridge_test/config",
 			base + "/" + car + "/state", base + "/" + car + "/availability", base + "/bridge/availability", base + "/bridge/state"} {

@@ -201,7 +201,7 @@ func (a *Account) failed(r volvo.Resource, fault *volvo.Error, started, now time
 	a.failing[r] = true
 	if a.outage() {
 		wait := firstProbe << min(a.failures-failuresToTell, 8)
-		a.probe, a.probed = now.Add(min(wait, maxProbe)), now
+		a.probe, a.probed = now.Add(min(wait, maxProbe)+schedule.Jitter(now, 900*time.Millisecond)), now
 	}
 }
 

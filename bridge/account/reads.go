@@ -203,7 +203,7 @@ func (a *Account) pause(fault *volvo.Error, now time.Time) {
 	if fault.Wait > 0 {
 		wait = fault.Wait
 	}
-	if until := now.Add(wait); until.After(a.Paused) {
+	if until := now.Add(wait + schedule.Jitter(now, 3*time.Second)); until.After(a.Paused) {
 		a.Paused = until
 	}
 }

@@ -192,8 +192,9 @@ func (q *Quota) Undo(key int, at time.Time, command bool) {
 	}
 }
 
-// jitter is a part of a span that nobody else has at the same time.
-func jitter(now time.Time, span time.Duration) time.Duration {
+// Jitter is a part of a span that others hardly have at the same time: what waits for one
+// and the same moment does not come back all at once.
+func Jitter(now time.Time, span time.Duration) time.Duration {
 	return time.Duration(uint64(now.UnixNano()) * 0x9e3779b97f4a7c15 % uint64(span))
 }
 
@@ -207,7 +208,7 @@ func (q *Quota) Spent(key int, now time.Time, wait time.Duration) {
 		k.Until = now.Add(min(unknownRefill, k.Resets.Sub(now)))
 		return
 	}
-	k.Until = now.Add(wait + 2*time.Second + jitter(now, 10*time.Second)) // not a second too early, and not with everybody else
+	k.Until = now.Add(wait + 2*time.Second + Jitter(now, 10*time.Second)) // not a second too early, and not with everybody else
 	k.Resets = k.Until                                                    // Volvo's day may end at another hour than midnight
 }
 
