@@ -50,28 +50,10 @@ func run(from, to string) error {
 	p.Title.Padding = vg.Points(6)
 	p.BackgroundColor = color.White
 	p.Add(plotter.NewGrid())
-	var oracle, ours, peers plotter.XYs
-	var labels, names []string
-	for _, row := range rows[1:] {
-		calls, err := strconv.ParseFloat(row[1], 64)
-		if err != nil {
-			return err
-		}
-		wrong, err := strconv.ParseFloat(row[2], 64)
-		if err != nil {
-			return err
-		}
-		at := plotter.XY{X: calls, Y: math.Log10(100 * wrong)}
-		switch name := row[0]; {
-		case strings.HasPrefix(name, "oracle"):
-			oracle = append(oracle, at)
-		case name == "frugal" || name == "fresh":
-			ours, labels = append(ours, at), append(labels, "volvobridge "+name)
-		default:
-			peers, names = append(peers, at), append(names, name)
-		}
+	oracle, ours, peers, labels, names, err := points(rows[1:])
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(oracle, func(a, b plotter.XY) int { return int(a.X - b.X) })
 	line, err := plotter.NewLine(oracle)
 	if err != nil {
 		return err
@@ -99,6 +81,31 @@ func run(from, to string) error {
 	}
 	p.Legend.Top = true
 	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, to)
+}
+
+// points are the oracle's, ours and the peers', with the names of the last two.
+func points(rows [][]string) (oracle, ours, peers plotter.XYs, labels, names []string, err error) {
+	for _, row := range rows {
+		calls, err := strconv.ParseFloat(row[1], 64)
+		if err != nil {
+			return nil, nil, nil, nil, nil, err
+		}
+		wrong, err := strconv.ParseFloat(row[2], 64)
+		if err != nil {
+			return nil, nil, nil, nil, nil, err
+		}
+		at := plotter.XY{X: calls, Y: math.Log10(100 * wrong)}
+		switch name := row[0]; {
+		case strings.HasPrefix(name, "oracle"):
+			oracle = append(oracle, at)
+		case name == "frugal" || name == "fresh":
+			ours, labels = append(ours, at), append(labels, "volvobridge "+name)
+		default:
+			peers, names = append(peers, at), append(names, name)
+		}
+	}
+	slices.SortFunc(oracle, func(a, b plotter.XY) int { return int(a.X - b.X) })
+	return oracle, ours, peers, labels, names, nil
 }
 
 // percent are the marks of the vertical axis, which is logarithmic.

@@ -24,13 +24,12 @@ type Cloud struct {
 
 // car writes the uploads of one car while its days are told to it.
 type car struct {
-	trace  *Trace
-	rng    *rand.Rand
-	cloud  Cloud
-	truth  map[string]map[string]string // what the car knows, by resource
-	sent   map[string]map[string]string // what it uploaded
-	units  map[string][]string          // the order of the fields
-	hourly float64                      // an hourly platform's next upload
+	trace *Trace
+	rng   *rand.Rand
+	cloud Cloud
+	truth map[string]map[string]string // what the car knows, by resource
+	sent  map[string]map[string]string // what it uploaded
+	units map[string][]string          // the order of the fields
 
 	odometer, trip, service float64
 	battery, fuel           float64 // %, l
