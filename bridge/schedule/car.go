@@ -17,7 +17,11 @@ type carPlan struct {
 	follows  [happeningKinds]map[volvo.Resource]*followed
 	drive    beat
 	charge   beat
+	delay    float64 // seconds that the uploads of a parked car are late, at least
 }
+
+// late tells of a car whose news of the doors may come when it already drives.
+func (c *carPlan) late() bool { return c.delay > 15 }
 
 // followed is what was found in a resource after a happening.
 type followed struct{ Times, Weight float32 }
@@ -112,6 +116,9 @@ func (c *carPlan) answer(it *item, readings volvo.Readings, started, now time.Ti
 	beats := c.rhythm()
 	carried := beats != nil && beats.known() && beats.carries(it.key.Resource) && at.After(beats.last)
 	onBeat := carried && beats.fits(at)
+	if it.key.Resource == volvo.Doors && old != nil && at.After(it.newest) {
+		c.delay += (max(0, seconds(last.Sub(at))) - c.delay) / 8 // the last look was after it, and did not see it
+	}
 	changed, moved := it.read(readings, onBeat, started, now)
 	if changed > 0 || old == nil {
 		c.state.changed = now

@@ -143,7 +143,11 @@ const (
 // cap bounds the wait for what people wait for: a look at the doors of a parked car
 // finds what nothing foretells.
 func (it *item) cap() {
-	gap := it.car.plan.price.gap(it.key.Resource, it.situation)
+	s := it.situation
+	if driving := s == drivingBeat || s == drivingFree; driving && it.key.Resource == volvo.Doors && it.car.late() && it.at.Sub(it.car.state.stirred) < stirredFor {
+		s = stirred // what was done before the drive is still to come
+	}
+	gap := it.car.plan.price.gap(it.key.Resource, s)
 	if gap <= 0 {
 		return
 	}

@@ -24,6 +24,7 @@ type memory struct {
 	Follows map[string]map[volvo.Resource]*followed `json:"follows,omitempty"`
 	Drive   beat                                    `json:"drive"`
 	Charge  beat                                    `json:"charge"`
+	Delay   float64                                 `json:"delay"` // seconds
 	Stopped time.Time                               `json:"stopped,omitzero"`
 	Stirred time.Time                               `json:"stirred,omitzero"`
 	Changed time.Time                               `json:"changed,omitzero"`
@@ -37,7 +38,7 @@ func (p *Plan) Learned(car string) []byte {
 		return nil
 	}
 	m := memory{Changes: map[volvo.Resource]map[string]map[string]float32{}, Watched: map[volvo.Resource]map[string]float32{}, Follows: map[string]map[volvo.Resource]*followed{},
-		Drive: c.drive, Charge: c.charge, Stopped: c.state.stopped, Stirred: c.state.stirred, Changed: c.state.changed, Since: c.state.phaseSince}
+		Drive: c.drive, Charge: c.charge, Delay: c.delay, Stopped: c.state.stopped, Stirred: c.state.stirred, Changed: c.state.changed, Since: c.state.phaseSince}
 	for _, it := range c.items {
 		r := it.key.Resource
 		for s, l := range it.learned {
@@ -108,6 +109,9 @@ func (p *Plan) Recall(car string, data []byte) error {
 		}
 	}
 	c.drive, c.charge = m.Drive.sane(), m.Charge.sane()
+	if m.Delay > 0 && m.Delay < 3600 {
+		c.delay = m.Delay
+	}
 	c.state.stopped, c.state.stirred, c.state.changed, c.state.phaseSince = m.Stopped, m.Stirred, m.Changed, m.Since
 	return nil
 }
