@@ -42,7 +42,7 @@ func BenchmarkFiguresMany(b *testing.B) {
 				before, used := reads.Load(), processorTime(b, p.cmd.Process.Pid)
 				time.Sleep(10 * time.Second) // the first look at every car goes on
 				if more := reads.Load() - before; n > 1 {
-					within(b, (processorTime(b, p.cmd.Process.Pid)-used).Seconds()/float64(more)*1000, "CPU-s/1000-reads", 1.4) // measured 0.6 to 0.9 on a quiet machine
+					within(b, (processorTime(b, p.cmd.Process.Pid)-used).Seconds()/float64(more)*1000, "CPU-s/1000-reads", 2) // measured 0.6 to 0.9 on a quiet machine
 					b.ReportMetric(float64(more), "reads")
 				}
 				b.ReportMetric(resident(b, p.cmd.Process.Pid), "MB-resident")
