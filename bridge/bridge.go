@@ -175,7 +175,7 @@ func New(opts Options) *Bridge {
 	b.commands = &commands{
 		limits:  opts.Commands,
 		machine: command.New(command.Options{Rules: rules, MaxAge: opts.Commands.MaxAge, AllowPlain: opts.Commands.AllowPlain, PIN: opts.Commands.PIN}),
-		fleet:   &b.fleet, link: b.link, files: b.files, workers: &b.workers, changes: &b.changes, agenda: &b.agenda, log: opts.Log,
+		fleet:   &b.fleet, link: b.link, files: b.files, workers: &b.workers, changes: &b.changes, agenda: &b.agenda, log: opts.Log, ended: map[string]int{}, refused: map[string]int{},
 	}
 	return b
 }

@@ -6,6 +6,7 @@ import (
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/history"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
 )
@@ -33,6 +34,26 @@ type car struct {
 	announce       time.Time // when to tell it again, zero: nothing new
 	commands       *command.Car
 	saved          string // what the store has of it
+	faults         map[volvo.Resource]fault
+	history        history.Values // of what is drawn
+}
+
+// fault is how the last read of a resource failed.
+type fault struct {
+	at   time.Time
+	text string
+}
+
+// drawn are the entities whose way is drawn.
+var drawn = []string{"battery_charge_level", "fuel_amount", "odometer"}
+
+// remember keeps what is drawn.
+func (c *car) remember(now time.Time) {
+	for _, id := range drawn {
+		if n, known := c.Number(id); known && !c.LastGood.IsZero() && now.Sub(c.LastGood) < patience {
+			c.history.Note(id, n, now)
+		}
+	}
 }
 
 func (c *car) key(r volvo.Resource) schedule.Key { return schedule.Key{Car: c.VIN, Resource: r} }

@@ -11,6 +11,7 @@ import (
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/history"
 	"volvobridge/volvo"
 )
 
@@ -34,6 +35,7 @@ func (b *Bridge) start(now time.Time) {
 			b.log.Warn().Str("account", a.Label).Str("ends", a.Ends.UTC().Format(time.DateTime)+" UTC").Str("hint", "for a login that lasts, set client_id and client_secret").Msg("test tokens are used")
 		}
 		b.files.loadQuota(a)
+		a.Days = history.LoadDays(b.files.store.Load(daysFile(a)))
 		logLostScopes(a, b.log, now)
 		for _, v := range a.Vehicles {
 			b.addCar(a, strings.ToUpper(v.VIN), v.Name, now)
@@ -75,7 +77,7 @@ func logLostScopes(a *account.Account, log zerolog.Logger, now time.Time) {
 func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *car {
 	b.opts.Secret(vin)
 	c := &car{Car: entity.Car{VIN: vin, Name: name, Level: b.fleet.slug(name, vin), Memory: entity.NewMemory(), Tried: map[volvo.Resource]bool{}}, account: a,
-		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, reachedAt: now}
+		denied: map[volvo.Resource]bool{}, denials: map[volvo.Resource]*denial{}, faults: map[volvo.Resource]fault{}, reachedAt: now}
 	c.commands = command.NewCar(&c.Car)
 	c.Interval = func(r volvo.Resource) time.Duration { return c.account.Plan.Interval(c.key(r)) }
 	c.label = fmt.Sprint("car ", len(b.fleet.cars)+1)
@@ -83,6 +85,7 @@ func (b *Bridge) addCar(a *account.Account, vin, name string, now time.Time) *ca
 		c.label = c.Level
 	}
 	b.files.loadCar(c)
+	c.history = history.LoadValues(b.files.store.Load(historyFile(c.VIN)))
 	if c.Slug != "" && c.Slug != c.Level {
 		b.fleet.renamed = append(b.fleet.renamed, c.Slug)
 	}

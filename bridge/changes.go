@@ -7,6 +7,7 @@ type changes struct {
 	cars   []*car    // whose document may have, the oldest change first
 	bridge bool      // the bridge's own state may have
 	at     time.Time // when to look; zero: nothing may have changed
+	news   news      // for who watches the page
 }
 
 // touch has the document of a car looked at soon.

@@ -14,6 +14,7 @@ import (
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/link"
 	"volvobridge/bridge/mqtt"
+	"volvobridge/bridge/web"
 	"volvobridge/volvo"
 )
 
@@ -32,6 +33,9 @@ type commands struct {
 	journals      journalQueue
 	refusals      refusalLog
 	unknownTopics mqtt.Pace
+	ended         map[string]int    // commands since the start, by their last status
+	refused       map[string]int    // refusals since the start, by reason
+	turnedAway    []web.LedgerEntry // the last ones: they are in no journal
 	stopping      bool
 }
 
@@ -147,8 +151,25 @@ func (s *commands) publishCommand(e command.Publish, now time.Time) {
 	if e.Command.Command != "" && (c.LastCommand == nil || !status.RequestedAt.Before(c.LastCommand.RequestedAt)) {
 		c.LastCommand = &status
 	}
+	s.count(c, e)
 	s.logCommand(c, e, now)
 	s.changes.touch(c, now)
+}
+
+const mostTurnedAway = 100
+
+// count notes for the page and the metrics how a command ended.
+func (s *commands) count(c *car, e command.Publish) {
+	switch e.Status.Status {
+	case command.Refused:
+		s.refused[command.Text(e.Status.Reason)]++
+		s.turnedAway = append(s.turnedAway[max(0, len(s.turnedAway)-mostTurnedAway+1):], web.LedgerEntry{Car: c.label, Entity: e.Command.Entity, Command: e.Command.Command, Status: e.Status})
+	case command.Sending, command.Accepted:
+		return
+	}
+	if e.Status.Confirmed == nil { // else it was counted when it was answered
+		s.ended[e.Status.Status]++
+	}
 }
 
 // logCommand writes a line of a command's life; of refusals one a minute.

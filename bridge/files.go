@@ -66,6 +66,22 @@ func (f *files) saveLearned(c *car) {
 	}
 }
 
+func historyFile(vin string) string { return "history_" + strings.ToLower(vin) + ".json" }
+
+func daysFile(a *account.Account) string { return "days_" + a.File + ".json" }
+
+// saveHistory writes what is drawn of the accounts and cars.
+func (f *files) saveHistory(all account.All, cars []*car) {
+	for _, a := range all {
+		f.store.Save(daysFile(a), a.Days.Save(), store.Whole)
+	}
+	for _, c := range cars {
+		if len(c.history) > 0 {
+			f.store.Save(historyFile(c.VIN), c.history.Save(), store.Whole)
+		}
+	}
+}
+
 func quotaFile(a *account.Account) string { return "calls_" + a.File + ".json" }
 
 func (f *files) loadQuota(a *account.Account) {
@@ -129,7 +145,7 @@ func (f *files) knownCars(a *account.Account) []string {
 type known struct{ vin, slug string }
 
 func (f *files) removeFiles(vin string) {
-	for _, name := range append(picture.Files(vin), carFile(vin), learnedFile(vin)) {
+	for _, name := range append(picture.Files(vin), carFile(vin), learnedFile(vin), historyFile(vin)) {
 		f.store.Remove(name)
 	}
 }

@@ -216,12 +216,15 @@ func (b *Bridge) save(now time.Time) {
 	for _, a := range b.accounts {
 		a.Counted = time.Time{}
 		b.files.saveQuota(a, now)
+		a.Days.Note(now, a.Quota.State(now).Calls)
 	}
 	learn := now.Sub(b.times.learned) >= learnEvery || b.times.learned.After(now)
 	if learn {
 		b.times.learned = now
+		b.files.saveHistory(b.accounts, b.fleet.cars)
 	}
 	for _, c := range b.fleet.cars {
+		c.remember(now)
 		if learn {
 			b.files.saveLearned(c)
 		}

@@ -1,14 +1,12 @@
 package bridge
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"time"
 
 	"volvobridge/bridge/entity"
-	"volvobridge/bridge/web"
 )
 
 // outlookEvery is how often the plan of a car is told anew while its phase stays: each
@@ -51,31 +49,4 @@ func (c *car) tellPlan(now time.Time) bool {
 		"since":  since, "resources": json.RawMessage(entity.Encode(resources)),
 	}}
 	return true
-}
-
-// Plans tells how the cars are read, for the page and the metrics.
-func (b *Bridge) Plans(ctx context.Context) (plans web.Plans, err error) {
-	err = b.workers.within(ctx, func(now time.Time) {
-		for _, a := range b.accounts {
-			spent, budget := a.Spent(now)
-			plans.Budgets = append(plans.Budgets, web.Budget{Account: a.Label, Spent: spent, Limit: budget, Forecast: a.Forecast(now), Refill: a.Quota.State(now).Resets, Price: a.Plan.Price()})
-		}
-		for _, c := range b.fleet.cars {
-			plans.Cars = append(plans.Cars, c.planView(now))
-		}
-	})
-	return plans, err
-}
-
-func (c *car) planView(now time.Time) web.CarPlan {
-	outlook := c.account.Plan.Outlook(c.VIN, now)
-	view := web.CarPlan{Label: c.label, Phase: string(outlook.Phase), Reason: outlook.InWords(now)}
-	for _, l := range outlook.Looks {
-		r := web.PlannedRead{Resource: string(l.Resource), Reason: l.Reason, Interval: l.Interval, Next: l.Next}
-		if a := c.Snapshot[l.Resource]; a != nil {
-			r.Last = a.Fetched
-		}
-		view.Reads = append(view.Reads, r)
-	}
-	return view
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -32,6 +33,9 @@ func (b *Bridge) readFailed(r account.Result, now time.Time) {
 		}
 	}
 	a.Plan.Done(r.Key, now, outcome)
+	if outcome != schedule.Postponed {
+		a.Tally(r.Key.Resource, fault.Kind.Error())
+	}
 	label := a.Label
 	if c := b.fleet.car(r.Key.Car); c != nil {
 		label = c.label
@@ -39,10 +43,16 @@ func (b *Bridge) readFailed(r account.Result, now time.Time) {
 			b.denied(c, r.Key.Resource, fault, now)
 		}
 		if outcome != schedule.Postponed {
+			c.faults[r.Key.Resource] = faultOf(fault, now)
 			b.commands.execute(b.commands.machine.ReadDone(c.commands, r.Key.Resource, false, r.Started, now), now)
 		}
 	}
 	logFault(b.log, a, label, r.Key.Resource, fault)
+}
+
+// faultOf is a failure in words, with what to do about it.
+func faultOf(f *volvo.Error, now time.Time) fault {
+	return fault{now, strings.TrimSpace(f.Error() + ". " + f.Advice())}
 }
 
 // denied takes it that Volvo refuses a car's resource.

@@ -68,6 +68,7 @@ func (b *Bridge) apply(r account.Result, now time.Time) {
 		b.changes.status(now)
 	}
 	a.Landed(r.APIKey)
+	a.Tally(r.Key.Resource, "ok")
 	if r.Key.Resource == schedule.List {
 		a.Plan.Done(r.Key, now, schedule.Read)
 		b.listCars(a, r.Cars, now)
@@ -85,6 +86,7 @@ func (b *Bridge) apply(r account.Result, now time.Time) {
 // keep puts an answer into the car's snapshot.
 func (b *Bridge) keep(c *car, resource volvo.Resource, readings volvo.Readings, started, now time.Time) {
 	c.LastGood, c.reachedAt = now, now
+	delete(c.faults, resource)
 	if d := c.denials[resource]; d != nil {
 		delete(c.denials, resource)
 		delete(b.self.denied, c.deniedName(resource))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/history"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/volvo"
@@ -54,6 +55,9 @@ type Account struct {
 	Listed            bool      // the list of cars was read at least once
 	ListsNone         bool      // and none of our cars was on it
 	APIKeyFaultLogged bool      // that Volvo refuses the API key was logged
+
+	Calls map[Call]int // since the start, by how they ended
+	Days  history.Days // calls by day
 }
 
 const (
@@ -75,7 +79,7 @@ func New(a Options, p Polling, commandsPerMinute int, label string, now time.Tim
 		Plan:  schedule.NewPlan(p.Rules),
 		Quota: schedule.NewQuota(p.DailyQuota, p.Reserve, a.KeyIDs, now),
 		calls: schedule.NewWindow(p.PerMinute, time.Minute), Polls: schedule.NewWindow(p.PerMinute, time.Minute), Posts: schedule.NewWindow(commandsPerMinute, time.Minute),
-		perMinute: p.PerMinute, askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), Rejected: map[volvo.API]bool{}, flights: map[schedule.Key]time.Time{}, failing: map[volvo.Resource]bool{}, Status: OK, Since: now,
+		perMinute: p.PerMinute, askedShare: p.PerMinute / 9, commands: min(commandsPerMinute, p.PerMinute/2), Rejected: map[volvo.API]bool{}, flights: map[schedule.Key]time.Time{}, failing: map[volvo.Resource]bool{}, Calls: map[Call]int{}, Days: history.Days{}, Status: OK, Since: now,
 	}
 }
 
@@ -247,6 +251,12 @@ func (a *Account) RestoreCounts(data []byte, now time.Time) error {
 	a.Plan.RecallPrices(saved.Price)
 	return err
 }
+
+// Call is a resource and how reads of it ended.
+type Call struct{ Resource, Outcome string }
+
+// Tally counts the end of a read.
+func (a *Account) Tally(r volvo.Resource, outcome string) { a.Calls[Call{string(r), outcome}]++ }
 
 // All are all of them.
 type All []*Account

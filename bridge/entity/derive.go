@@ -95,6 +95,12 @@ func (c *Car) warnings() (on []string, known bool) {
 	return on, known
 }
 
+// Warnings are the ids of the warning entities that are on.
+func (c *Car) Warnings() []string {
+	on, _ := c.warnings()
+	return on
+}
+
 func anyWarning(c *Car, _ time.Time) any {
 	switch on, known := c.warnings(); {
 	case len(on) > 0:

@@ -15,6 +15,9 @@ func (c *Car) ownName() string {
 	return strings.TrimSpace("Volvo " + c.Model())
 }
 
+// DisplayName is how people call the car: the name of its device, as far as it has one.
+func (c *Car) DisplayName() string { return cmp.Or(c.Device, c.ownName()) }
+
 // shortestEnd is how many characters of a VIN tell cars of the same name apart.
 const shortestEnd = 4
 

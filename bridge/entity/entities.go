@@ -336,6 +336,9 @@ func All() []*Entity {
 // ID is the row's name in topics and documents.
 func (e *Entity) ID() string { return e.id }
 
+// Options are the words that the entity can say; nil: it says anything.
+func (e *Entity) Options() []string { return e.options }
+
 // Words are what the row's topic takes, sorted; empty: it makes no command of a car.
 func (e *Entity) Words() []string { return sortedWords(e) }
 

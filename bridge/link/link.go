@@ -23,10 +23,14 @@ type Link struct {
 	Own    mqtt.Ownership // of the base topic
 	Broker mqtt.Rules     // what the broker does not take or allow
 
+	// Since is when the connection came or went.
+	Since time.Time
+
 	prefix           string // of Home Assistant's discovery topics
 	log              zerolog.Logger
 	held             []mqtt.Received // commands that wait until it is clear whose topic it is
 	downLogged       bool            // that the broker is away was logged
+	why              string          // it is; empty: it is not
 	upAt             time.Time
 	sessionTakeovers int // connections in a row that ended at once
 }
@@ -99,6 +103,18 @@ func (l *Link) logDown(e mqtt.Down) {
 	if !l.downLogged && l.sessionTakeovers <= takeoversToLog {
 		l.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
+}
+
+// Troubles says in lines what is wrong with the broker, each with what to do.
+func (l *Link) Troubles() []string {
+	lines := l.Broker.Lines()
+	if !l.Mirror.Connected() && l.why != "" {
+		lines = append([]string{l.why}, lines...)
+	}
+	if other := l.Own.Other(); l.Own.Conflict() {
+		lines = append(lines, "Another bridge owns mqtt.topic: client id "+entity.Brief(other.ClientID)+" on "+entity.Brief(other.Host)+". Stop one of the two, or give each its own mqtt.topic.")
+	}
+	return lines
 }
 
 // ExpectDevice notes that an announcement must come back.
@@ -184,12 +200,21 @@ func (l *Link) Up(now time.Time) {
 		l.log.Info().Msg("connected to the broker")
 	}
 	l.downLogged, l.upAt = false, now
+	l.Since, l.why = now, ""
 	l.publishMarker(l.Own.Connected(now), false)
 }
 
 // Down takes the end of a connection, or an attempt that failed.
 func (l *Link) Down(e mqtt.Down) {
 	l.logDown(e)
+	if l.why == "" || e.WasUp {
+		l.Since = time.Now()
+	}
+	if what, advice := mqtt.Explain(e.Err); advice != "" {
+		l.why = what + ". " + advice
+	} else {
+		l.why = what
+	}
 	l.Own.Lost()
 	l.Mirror.SetConnected(false)
 	l.downLogged, l.held = true, nil

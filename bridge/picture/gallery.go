@@ -59,9 +59,10 @@ type Fetched struct {
 }
 
 // Files are the names in the store of a car's pictures.
-func Files(vin string) []string { return []string{file(vin, exterior), file(vin, interior)} }
+func Files(vin string) []string { return []string{File(vin, exterior), File(vin, interior)} }
 
-func file(vin, kind string) string { return "image_" + strings.ToLower(vin) + "_" + kind }
+// File is the name in the store of a picture.
+func File(vin, kind string) string { return "image_" + strings.ToLower(vin) + "_" + kind }
 
 // begin marks a picture as under way, and reports whether it was not.
 func (g *Gallery) begin(c *entity.Car, kind string) bool {
@@ -107,7 +108,7 @@ func (g *Gallery) Keep(p Fetched, now time.Time) {
 		return
 	}
 	p.Car.Images[p.Kind] = p.image
-	g.Save(file(p.Car.VIN, p.Kind), p.data)
+	g.Save(File(p.Car.VIN, p.Kind), p.data)
 	g.send(p.Car, p.Kind)
 }
 
@@ -128,7 +129,7 @@ func (g *Gallery) send(c *entity.Car, kind string) {
 	if !g.Link.Mirror.Connected() {
 		return
 	}
-	name := file(c.VIN, kind)
+	name := File(c.VIN, kind)
 	g.Link.Conn.Publish(mqtt.Message{Topic: g.Link.Topic(c.Level, "image", kind), Retain: true, Load: func() ([]byte, error) {
 		if data := g.Load(name); data != nil {
 			return data, nil
@@ -143,7 +144,7 @@ func (g *Gallery) Shrink(c *entity.Car, kind string, size int) {
 		return
 	}
 	p := Fetched{Car: c, Kind: kind, image: c.Images[kind]}
-	data := g.Load(file(c.VIN, kind))
+	data := g.Load(File(c.VIN, kind))
 	g.Start(func() {
 		p.data, p.Err = Smaller(data, min(firstTarget, size/2))
 		p.image.Type = "image/jpeg"

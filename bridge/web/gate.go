@@ -39,6 +39,8 @@ type gate struct {
 	wrong   int // in this minute
 	told    time.Time
 	untold  int
+
+	sessions sessions
 }
 
 // caller is an address that was wrong.
@@ -55,39 +57,26 @@ func newGate(password string, warn func(what, from string, times int)) *gate {
 	return &gate{password: password, warn: warn, callers: map[string]*caller{}}
 }
 
-// guard lets through who knows the password, or everybody if there is none.
-func (g *gate) guard(next http.HandlerFunc) http.HandlerFunc {
-	if g.password == "" {
-		return next
+// try compares a password and tells how long its sender must wait before another: zero
+// when it was right, or may be tried again at once.
+func (g *gate) try(given, from string) (right bool, wait time.Duration) {
+	if g.known(given) {
+		return true, 0
 	}
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, given, ok := r.BasicAuth()
-		if ok && g.known(given) {
-			next(w, r)
-			return
-		}
-		from := addressOf(r)
-		if wait := g.wait(from, time.Now()); ok && wait > 0 {
-			g.tooMany(w, wait)
-			return
-		}
-		if ok && !g.comparing.TryLock() {
-			g.tooMany(w, firstDelay)
-			return
-		}
-		if ok {
-			right := samePassword(g.password, given)
-			g.comparing.Unlock()
-			if right {
-				g.remember(given, from)
-				next(w, r)
-				return
-			}
-			g.failed(from, time.Now())
-		}
-		w.Header().Set("WWW-Authenticate", `Basic realm="volvobridge", charset="UTF-8"`)
-		http.Error(w, "the password of http.password is needed; any user name will do", http.StatusUnauthorized)
+	if wait := g.wait(from, time.Now()); wait > 0 {
+		return false, wait
 	}
+	if !g.comparing.TryLock() {
+		return false, firstDelay
+	}
+	right = samePassword(g.password, given)
+	g.comparing.Unlock()
+	if right {
+		g.remember(given, from)
+		return true, 0
+	}
+	g.failed(from, time.Now())
+	return false, 0
 }
 
 func (g *gate) tooMany(w http.ResponseWriter, wait time.Duration) {

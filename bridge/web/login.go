@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"volvobridge/volvo"
 )
@@ -40,62 +39,55 @@ type LoginOutcome struct {
 	Next string
 }
 
-// loginPages adds the pages of the login.
-func loginPages(mux *http.ServeMux, l Login, g *gate, redirect string) {
-	show := func(w http.ResponseWriter, r *http.Request, status int, v loginView) {
-		v.Root = strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)
-		if !v.Bare {
-			v.Accounts, v.Example = l.Accounts(), redirect+"?code=..."
-		}
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Cache-Control", "no-store")
-		// The address may hold a code, so it goes nowhere else; with no-referrer a form
-		// would be posted without its origin, and turned away.
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		w.WriteHeader(status)
-		_ = v.page().Render(w) // the browser may have left
-	}
+// loginPaths adds what the login page leads to.
+func (s *site) loginPaths(mux *http.ServeMux) {
+	l := s.opts.Login
 	finish := func(w http.ResponseWriter, r *http.Request, pasted string, bare bool) {
 		out, err := l.Finish(r.Context(), pasted)
 		if fault, ok := errors.AsType[*volvo.Error](err); ok {
-			show(w, r, http.StatusBadGateway, loginView{Bare: bare, Problem: strings.TrimSuffix(fault.Advice(), ".")})
+			s.showLogin(w, r, http.StatusBadGateway, loginView{bare: bare, problem: fault.Advice()})
 			return
 		} else if err != nil {
-			show(w, r, http.StatusBadRequest, loginView{Bare: bare, Problem: err.Error()})
+			s.showLogin(w, r, http.StatusBadRequest, loginView{bare: bare, problem: err.Error()})
 			return
 		}
-		show(w, r, http.StatusOK, loginView{Bare: bare, Outcome: &out})
+		s.showLogin(w, r, http.StatusOK, loginView{bare: bare, outcome: &out})
 	}
-	own := g.guard
-	mux.HandleFunc("GET /login", own(func(w http.ResponseWriter, r *http.Request) { show(w, r, http.StatusOK, loginView{}) }))
-	mux.HandleFunc("POST /login", own(func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /login", s.guard(func(w http.ResponseWriter, r *http.Request) {
 		address, err := l.Begin(r.Context(), r.PostFormValue("account"))
 		if err != nil {
-			show(w, r, http.StatusBadRequest, loginView{Problem: err.Error()})
+			s.showLogin(w, r, http.StatusBadRequest, loginView{problem: err.Error()})
 			return
 		}
 		http.Redirect(w, r, address, http.StatusSeeOther)
 	}))
-	mux.HandleFunc("POST /login/paste", own(func(w http.ResponseWriter, r *http.Request) { finish(w, r, r.PostFormValue("pasted"), false) }))
-	mux.HandleFunc("POST /login/confirm", own(func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /login/paste", s.guard(func(w http.ResponseWriter, r *http.Request) { finish(w, r, r.PostFormValue("pasted"), false) }))
+	mux.HandleFunc("POST /login/confirm", s.guard(func(w http.ResponseWriter, r *http.Request) {
 		out, err := l.Confirm(r.Context(), r.PostFormValue("account"))
 		if err != nil {
-			show(w, r, http.StatusBadRequest, loginView{Problem: err.Error()})
+			s.showLogin(w, r, http.StatusBadRequest, loginView{problem: err.Error()})
 			return
 		}
-		show(w, r, http.StatusOK, loginView{Outcome: &out})
+		s.showLogin(w, r, http.StatusOK, loginView{outcome: &out})
 	}))
 	// Volvo sends the browser here. The state in the address, that only we, Volvo and
 	// who began the login know, is what lets it in; if it was published, others know it
 	// too, and the password is asked for.
 	mux.HandleFunc("GET /oauth/callback", func(w http.ResponseWriter, r *http.Request) {
 		pasted := "http://" + r.Host + r.URL.RequestURI()
-		take := func(w http.ResponseWriter, r *http.Request) { finish(w, r, pasted, g.password != "") }
+		take := func(w http.ResponseWriter, r *http.Request) { finish(w, r, pasted, s.gate.password != "") }
 		if l.Published(pasted) {
-			take = own(take)
+			take = s.guard(take)
 		}
 		take(w, r)
 	})
+}
+
+// showLogin answers a step of a login with the page of the login.
+func (s *site) showLogin(w http.ResponseWriter, r *http.Request, status int, v loginView) {
+	sheet := s.sheet(r)
+	if v.bare { // who looks may not know the password: no account is shown, and no other page
+		sheet.site = &site{opts: s.opts, gate: &gate{}}
+	}
+	sheet.write(w, status, sheet.t("Login"), "login", sheet.login(v), false)
 }

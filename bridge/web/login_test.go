@@ -58,7 +58,7 @@ func TestLoginPages(t *testing.T) {
 	}
 	for _, password := range []string{"right", string(hash)} {
 		p := &pretend{}
-		h := New(Options{Login: p, Password: password, Hosts: []string{"pi.local"}})
+		h := New(context.Background(), Options{Login: p, Password: password, Hosts: []string{"pi.local"}})
 		with := func(given string) func(*http.Request) {
 			return func(r *http.Request) {
 				r.Host = "pi.local:8099"
@@ -94,7 +94,7 @@ func TestLoginPages(t *testing.T) {
 // password, if there is one.
 func TestCallbackOfAPublishedLogin(t *testing.T) {
 	p := &pretend{published: true}
-	h := New(Options{Login: p, Password: "right"})
+	h := New(context.Background(), Options{Login: p, Password: "right"})
 	const back = "http://localhost/oauth/callback?code=x&state=seen"
 	if w := ask(h, "GET", back, "", nil); w.Code != http.StatusUnauthorized || len(p.finished) != 0 {
 		t.Errorf("without a password: %d", w.Code)
@@ -115,7 +115,7 @@ func TestGuesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, told := &pretend{}, 0
-	h := New(Options{Login: p, Password: string(hash), Warn: func(_, from string, _ int) {
+	h := New(context.Background(), Options{Login: p, Password: string(hash), Warn: func(_, from string, _ int) {
 		if told++; from != "192.0.2.1" {
 			t.Errorf("from %s", from)
 		}
@@ -163,7 +163,7 @@ func TestGuesses(t *testing.T) {
 
 func TestLongBodies(t *testing.T) {
 	p := &pretend{}
-	h := New(Options{Login: p})
+	h := New(context.Background(), Options{Login: p})
 	if w := ask(h, "POST", "http://localhost/login/paste", "pasted="+strings.Repeat("x", 10<<20), nil); w.Code != http.StatusRequestEntityTooLarge || len(p.finished) != 0 {
 		t.Errorf("%d", w.Code)
 	}

@@ -5,89 +5,77 @@ import (
 	"maragu.dev/gomponents/html"
 )
 
-// loginView is what the page of the login shows.
+// loginView is what a step of a login left to show.
 type loginView struct {
-	Accounts []LoginAccount
-	Outcome  *LoginOutcome
-	Problem  string
-	// Bare: who looks may not know the password, so no account is shown.
-	Bare    bool
-	Example string
-	// Root is the way from the page to the top, such as "../": behind a proxy the top
-	// is not "/".
-	Root string
+	outcome *LoginOutcome
+	problem string
+	bare    bool // who looks may not know the password
 }
 
-const loginStyle = `
-body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
-.box{border:1px solid #ccc;border-radius:8px;padding:1rem;margin:1rem 0}.good{border-color:#2e7d32}.bad{border-color:#b3261e}
-button,.button{font:inherit;padding:.5rem 1rem;border:0;border-radius:6px;background:#1c4e80;color:#fff;text-decoration:none;cursor:pointer}
-input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.5rem 0}
-@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}.box{border-color:#555}}
-`
+// loginPage leads to the login at Volvo.
+func loginPage(s *sheet) gomponents.Node { return s.login(loginView{}) }
 
-// page makes the page of the view. Every text is escaped where it is written.
-func (v loginView) page() gomponents.Node {
-	return html.Doctype(html.HTML(html.Lang("en"),
-		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
-			html.TitleEl(gomponents.Text("volvobridge: login")), html.StyleEl(gomponents.Raw(loginStyle))),
-		html.Body(html.H1(gomponents.Text("Login at Volvo ID")), v.problem(), v.outcome(), gomponents.Map(v.Accounts, v.account), v.paste(),
-			gomponents.If(!v.Bare, html.P(html.A(html.Href(v.Root+"polling"), gomponents.Text("What is read when")))))))
-}
-
-func (v loginView) problem() gomponents.Node {
-	if v.Problem == "" {
-		return nil
+func (s *sheet) login(v loginView) gomponents.Node {
+	var accounts []LoginAccount
+	if !v.bare {
+		accounts = s.site.opts.Login.Accounts()
 	}
-	return html.Div(html.Class("box bad"), html.Role("alert"), html.Strong(gomponents.Text("That did not work:")), gomponents.Text(" "+v.Problem+"."))
+	parts := []gomponents.Node{html.H1(s.text("Login at Volvo ID")), s.problem(v.problem), s.outcome(v.outcome)}
+	for _, a := range accounts {
+		parts = append(parts, s.account(a))
+	}
+	switch {
+	case len(accounts) > 0:
+		parts = append(parts, s.paste())
+	case !v.bare:
+		parts = append(parts, html.Section(html.Class("card"), s.text("Test tokens are used (volvo.access_token): there is nothing to log in to.")))
+	}
+	return gomponents.Group(parts)
 }
 
-func (v loginView) outcome() gomponents.Node {
-	o := v.Outcome
+func (s *sheet) outcome(o *LoginOutcome) gomponents.Node {
 	switch {
 	case o == nil:
 		return nil
 	case o.Next != "":
-		return html.Div(html.Class("box bad"),
-			html.P(html.Strong(gomponents.Text("Your application has not published every scope.")), gomponents.Text(" Go on without these:")), bullets(o.Lost),
-			html.P(html.A(html.Class("button"), html.Href(o.Next), gomponents.Text("Log in without them"))))
+		return html.Section(html.Class("note bad"),
+			html.P(html.Strong(s.text("Your application has not published every scope.")), gomponents.Text(" "), s.text("Go on without these:")), s.bullets(o.Lost),
+			html.P(html.A(html.Class("button"), html.Href(o.Next), s.text("Log in without them"))))
 	}
-	return html.Div(html.Class("box good"),
-		html.P(html.Strong(gomponents.Text("Logged in.")), gomponents.Text(" The values of "+o.Account+" follow at once. You can close this page.")),
-		gomponents.If(len(o.Lost) > 0, gomponents.Group{html.P(gomponents.Text("Volvo did not grant:")), bullets(o.Lost)}))
+	next := gomponents.Node(s.text("The values of %s follow at once. You can close this page.", o.Account))
+	if s.site.opts.Setup != nil {
+		next = html.A(html.Class("button main"), html.Href(s.root+"setup"), s.text("Go on with the set-up"))
+	}
+	return html.Section(html.Class("note good"), html.P(html.Strong(s.text("Logged in.")), gomponents.Text(" "), next),
+		gomponents.If(len(o.Lost) > 0, gomponents.Group{html.P(s.text("Volvo did not grant:")), s.bullets(o.Lost)}))
 }
 
-func (v loginView) account(a LoginAccount) gomponents.Node {
+func (s *sheet) account(a LoginAccount) gomponents.Node {
 	word := "Log in again"
 	if a.Required {
 		word = "Log in"
 	}
-	return html.Div(html.Class("box"),
-		html.P(html.Strong(gomponents.Text(a.Name)), gomponents.Text(": "+a.State)),
-		v.form("login", a.Name, word),
+	return html.Section(html.Class("card"),
+		html.P(html.Strong(gomponents.Text(a.Name)), gomponents.Text(": "), s.says(a.State)),
+		html.P(html.Small(s.text("Volvo's page opens in a new tab. Log in there with your Volvo ID. The last page may not open: that is all right. Then copy its address, come back to this tab and paste it below."))),
+		s.accountForm("login", a.Name, word, true),
 		gomponents.If(a.Unconfirmed, gomponents.Group{
-			html.P(gomponents.Text("A login waits that lists none of your cars. If it is meant, use it:")),
-			v.form("login/confirm", a.Name, "Use it all the same"),
+			html.P(s.text("A login waits that lists none of your cars. If it is meant, use it:")),
+			s.accountForm("login/confirm", a.Name, "Use it all the same", false),
 		}))
 }
 
-// form is a button that does something with an account.
-func (v loginView) form(path, account, word string) gomponents.Node {
-	return html.Form(html.Method("post"), html.Action(v.Root+path), html.Input(html.Type("hidden"), html.Name("account"), html.Value(account)), html.Button(gomponents.Text(word)))
+// accountForm is a button that does something with an account.
+func (s *sheet) accountForm(path, account, word string, newTab bool) gomponents.Node {
+	return html.Form(html.Method("post"), html.Action(s.root+path), gomponents.If(newTab, html.Target("_blank")), html.Input(html.Type("hidden"), html.Name("account"), html.Value(account)), html.Button(html.Class("main"), s.text(word)))
 }
 
-func (v loginView) paste() gomponents.Node {
-	switch {
-	case len(v.Accounts) > 0:
-		return html.Div(html.Class("box"), html.Form(html.Method("post"), html.Action(v.Root+"login/paste"), html.AutoComplete("off"),
-			html.Label(html.For("pasted"), gomponents.Text("If the browser ends on a page that it can't open, paste the address of that page here:")),
-			html.Input(html.ID("pasted"), html.Name("pasted"), html.Placeholder(v.Example)), html.Button(gomponents.Text("Finish"))))
-	case !v.Bare:
-		return html.Div(html.Class("box"), gomponents.Text("Test tokens are used (volvo.access_token): there is nothing to log in to."))
-	}
-	return nil
+func (s *sheet) paste() gomponents.Node {
+	return html.Section(html.Class("card"), html.Form(html.Method("post"), html.Action(s.root+"login/paste"), html.AutoComplete("off"),
+		html.Label(html.For("pasted"), s.text("If the browser ends on a page that it can't open, paste the address of that page here:")),
+		html.Input(html.ID("pasted"), html.Name("pasted"), html.Required(), html.Placeholder(s.site.opts.RedirectURL+"?code=...")), html.P(html.Button(s.text("Finish")))))
 }
 
-func bullets(lines []string) gomponents.Node {
-	return html.Ul(gomponents.Map(lines, func(line string) gomponents.Node { return html.Li(gomponents.Text(line)) }))
+func (s *sheet) bullets(lines []string) gomponents.Node {
+	return html.Ul(gomponents.Map(lines, func(line string) gomponents.Node { return html.Li(s.says(line)) }))
 }

@@ -3,70 +3,134 @@ package web
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// The metrics of polling: volvobridge_<name>, in base units.
+// metric is a metric of the bridge: volvobridge_<name>, in base units. A car is its name
+// in topics or its number, never the VIN.
+func metric(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("volvobridge_"+name, help, labels, nil)
+}
+
 var (
-	callsSpent    = prometheus.NewDesc("volvobridge_quota_calls", "Calls counted in the quota day of the account's API keys.", []string{"account"}, nil)
-	callsLimit    = prometheus.NewDesc("volvobridge_quota_polling_limit_calls", "Calls of a quota day that polling may make.", []string{"account"}, nil)
-	callsForecast = prometheus.NewDesc("volvobridge_quota_forecast_calls", "Calls that will have been made when the quota is refilled.", []string{"account"}, nil)
-	callPrice     = prometheus.NewDesc("volvobridge_call_price_seconds", "Weighted seconds of wrong values that a read must be expected to save.", []string{"account"}, nil)
-	carPhase      = prometheus.NewDesc("volvobridge_car_phase", "1 for the phase that the car is taken to be in.", []string{"car", "phase"}, nil)
-	readInterval  = prometheus.NewDesc("volvobridge_read_interval_seconds", "Time from the last read of a resource to the next.", []string{"car", "resource"}, nil)
-	readAge       = prometheus.NewDesc("volvobridge_read_age_seconds", "Time since the last good read of a resource.", []string{"car", "resource"}, nil)
+	buildInfo     = metric("build_info", "1; the labels tell the version of the program and of Go.", "version", "goversion")
+	goroutines    = metric("goroutines", "Goroutines of the program.")
+	memoryBytes   = metric("memory_bytes", "Memory that the program holds from the system.")
+	mqttConnected = metric("mqtt_connected", "1 while the broker is connected and the base topic is ours.")
+	storeProblem  = metric("store_problem", "1 while the store can't be written.")
+	unknownFields = metric("unknown_fields", "Fields of Volvo's answers that nobody knows.")
+	commandsTotal = metric("commands_total", "Commands since the start, by their last status.", "status")
+	refusalsTotal = metric("command_refusals_total", "Commands refused since the start, by reason.", "reason")
+	cloudStatus   = metric("cloud_status", "1 for the status of the account's cloud.", "account", "status")
+	loginRequired = metric("login_required", "1 while the account must log in at Volvo.", "account")
+	loginSeconds  = metric("login_remaining_seconds", "Time until the account's login ends.", "account")
+	callsTotal    = metric("calls_total", "Reads of Volvo's API since the start, by resource and outcome.", "account", "resource", "outcome")
+	callsSpent    = metric("quota_calls", "Calls counted in the quota day of the account's API keys.", "account")
+	callsLeft     = metric("quota_remaining_calls", "Calls that are left in the quota day.", "account")
+	callsLimit    = metric("quota_polling_limit_calls", "Calls of a quota day that polling may make.", "account")
+	callsForecast = metric("quota_forecast_calls", "Calls that will have been made when the quota is refilled.", "account")
+	callPrice     = metric("call_price_seconds", "Weighted seconds of wrong values that a read must be expected to save.", "account")
+	carOnline     = metric("car_online", "1 while the car answers.", "car")
+	carPhase      = metric("car_phase", "1 for the phase that the car is taken to be in.", "car", "phase")
+	readInterval  = metric("read_interval_seconds", "Time from the last read of a resource to the next.", "car", "resource")
+	readAge       = metric("read_age_seconds", "Time since the last good read of a resource.", "car", "resource")
+	allMetrics    = []*prometheus.Desc{buildInfo, goroutines, memoryBytes, mqttConnected, storeProblem, unknownFields, commandsTotal, refusalsTotal, cloudStatus, loginRequired, loginSeconds,
+		callsTotal, callsSpent, callsLeft, callsLimit, callsForecast, callPrice, carOnline, carPhase, readInterval, readAge}
 )
 
-// planCollector makes metrics of the plans when they are asked for.
-type planCollector struct {
-	plans func(context.Context) (Plans, error)
+// collector makes metrics of the view when they are asked for.
+type collector struct {
+	bridge  Bridge
+	version string
 }
 
 // Describe implements [prometheus.Collector].
-func (planCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{callsSpent, callsLimit, callsForecast, callPrice, carPhase, readInterval, readAge} {
+func (collector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range allMetrics {
 		to <- d
 	}
 }
 
-// scrapeLimit is how long the loop may take to say how it is.
-const scrapeLimit = 5 * time.Second
-
 // Collect implements [prometheus.Collector].
-func (c planCollector) Collect(to chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	p, err := c.plans(ctx)
+	v, err := c.bridge.View(ctx)
 	if err != nil {
-		to <- prometheus.NewInvalidMetric(callsSpent, err)
+		to <- prometheus.NewInvalidMetric(buildInfo, err)
 		return
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, b := range p.Budgets {
-		gauge(callsSpent, float64(b.Spent), b.Account)
-		gauge(callsLimit, float64(b.Limit), b.Account)
-		gauge(callsForecast, float64(b.Forecast), b.Account)
-		gauge(callPrice, b.Price, b.Account)
+	counter := func(d *prometheus.Desc, n int, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	for _, car := range p.Cars {
-		gauge(carPhase, 1, car.Label, car.Phase)
-		for _, r := range car.Reads {
-			gauge(readInterval, r.Interval.Seconds(), car.Label, r.Resource)
-			if !r.Last.IsZero() {
-				gauge(readAge, time.Since(r.Last).Seconds(), car.Label, r.Resource)
-			}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	gauge(buildInfo, 1, c.version, runtime.Version())
+	gauge(goroutines, float64(runtime.NumGoroutine()))
+	gauge(memoryBytes, float64(memory.Sys-memory.HeapReleased))
+	gauge(mqttConnected, flag(v.Broker.Connected))
+	gauge(storeProblem, flag(v.Store != ""))
+	gauge(unknownFields, float64(len(v.Unknown)))
+	for status, n := range v.Commands {
+		counter(commandsTotal, n, status)
+	}
+	for reason, n := range v.Refusals {
+		counter(refusalsTotal, n, reason)
+	}
+	for _, a := range v.Accounts {
+		a.collect(gauge, v.Now)
+		for call, n := range a.Calls {
+			counter(callsTotal, n, a.Label, call.Resource, call.Outcome)
+		}
+	}
+	for _, car := range v.Cars {
+		car.collect(gauge, v.Now)
+	}
+}
+
+func flag(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func (a Account) collect(gauge func(*prometheus.Desc, float64, ...string), now time.Time) {
+	gauge(cloudStatus, 1, a.Label, a.Status)
+	gauge(loginRequired, flag(a.Required), a.Label)
+	if !a.LoginEnds.IsZero() {
+		gauge(loginSeconds, a.LoginEnds.Sub(now).Seconds(), a.Label)
+	}
+	gauge(callsSpent, float64(a.Spent), a.Label)
+	gauge(callsLeft, float64(a.Left), a.Label)
+	gauge(callsLimit, float64(a.Limit), a.Label)
+	gauge(callsForecast, float64(a.Forecast), a.Label)
+	gauge(callPrice, a.Price, a.Label)
+}
+
+func (c Car) collect(gauge func(*prometheus.Desc, float64, ...string), now time.Time) {
+	gauge(carOnline, flag(c.Online), c.Label)
+	if c.Phase != "" {
+		gauge(carPhase, 1, c.Label, c.Phase)
+	}
+	for _, r := range c.Reads {
+		gauge(readInterval, r.Interval.Seconds(), c.Label, r.Resource)
+		if !r.Last.IsZero() {
+			gauge(readAge, now.Sub(r.Last).Seconds(), c.Label, r.Resource)
 		}
 	}
 }
 
 // metrics serves what Prometheus asks for.
-func metrics(plans func(context.Context) (Plans, error)) http.Handler {
+func (s *site) metrics() http.HandlerFunc {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(planCollector{plans})
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: 2})
+	registry.MustRegister(collector{s.opts.Bridge, s.opts.Version})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, MaxRequestsInFlight: 2}).ServeHTTP
 }

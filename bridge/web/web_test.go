@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"net/http/httptest"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 func TestHealthAndHosts(t *testing.T) {
 	ready := errors.New("not yet")
-	h := web.New(web.Options{Healthy: func() error { return nil }, Ready: func() error { return ready }, Hosts: []string{"pi.local"}})
+	h := web.New(context.Background(), web.Options{Healthy: func() error { return nil }, Ready: func() error { return ready }, Hosts: []string{"pi.local"}})
 	get := func(path, host string) int {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = host

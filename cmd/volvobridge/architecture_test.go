@@ -21,20 +21,23 @@ var mayImport = map[string][]string{
 	"cmd/volvobridge/internal/config":  {"volvobridge/volvo", "volvobridge/discovery", "volvobridge/bridge/entity", "gopkg.in/yaml.v3"},
 	"cmd/volvobridge/internal/control": {"volvobridge/bridge/web", "github.com/rs/zerolog"},
 	"cmd/volvobridge/internal/redact":  {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/bridge/doctor"},
+	"cmd/volvobridge/internal/logbook": {"volvobridge/bridge/web"},
+	"cmd/volvobridge/internal/setup":   {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/bridge/entity", "volvobridge/bridge/web", "volvobridge/volvo"},
 	"cmd/volvobridge/internal/broker":  {"github.com/mochi-mqtt/server/v2"},
 	"bridge":                           {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
-	"bridge/account":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/command", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
+	"bridge/account":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "volvobridge/bridge/command", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
 	"bridge/command":                   {"volvobridge/volvo", "volvobridge/bridge/entity"},
 	"bridge/dashboard":                 {"volvobridge/bridge/entity", "volvobridge/discovery"},
 	"bridge/doctor":                    {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/login", "volvobridge/bridge/schedule"},
 	"bridge/entity":                    {"volvobridge/volvo", "volvobridge/discovery"},
+	"bridge/history":                   {},
 	"bridge/link":                      {"volvobridge/bridge/entity", "volvobridge/bridge/mqtt", "volvobridge/discovery", "github.com/rs/zerolog"},
 	"bridge/login":                     {"volvobridge/volvo", "golang.org/x/oauth2"},
 	"bridge/mqtt":                      {"github.com/eclipse/paho.mqtt.golang"},
 	"bridge/picture":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/link", "volvobridge/bridge/mqtt", "golang.org/x/image"},
 	"bridge/schedule":                  {"volvobridge/volvo"},
 	"bridge/store":                     {"volvobridge/volvo"},
-	"bridge/web":                       {"volvobridge/volvo", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web":                       {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
 	"discovery":                        {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                            {"golang.org/x/oauth2"},
 	"volvo/simulator":                  {},
@@ -100,7 +103,7 @@ func checkImport(t *testing.T, folder, name string) {
 }
 
 // pure are the rooms that decide and do nothing: the time is an argument.
-var pure = []string{"bridge/command", "bridge/entity", "bridge/schedule", "discovery"}
+var pure = []string{"bridge/command", "bridge/entity", "bridge/history", "bridge/schedule", "discovery"}
 
 // TestPureRooms: no clock, no goroutine, no files, no network.
 func TestPureRooms(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"volvobridge/bridge"
 	"volvobridge/bridge/store"
+	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/cmd/volvobridge/internal/control"
 )
@@ -50,14 +51,14 @@ func newCommands() *cobra.Command {
 }
 
 // readLedger asks the running bridge; only when none runs it opens the store.
-func readLedger(ctx context.Context, cfg config.Config) ([]bridge.LedgerEntry, error) {
-	var ledger []bridge.LedgerEntry
+func readLedger(ctx context.Context, cfg config.Config) ([]web.LedgerEntry, error) {
+	var ledger []web.LedgerEntry
 	err := control.Ask(ctx, cfg.Store, "/commands", &ledger)
 	if !errors.Is(err, control.ErrNoBridge) {
 		return ledger, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Store, "commands.jsonl")); errors.Is(err, os.ErrNotExist) {
-		return []bridge.LedgerEntry{}, nil // never run: nothing was sent, and nothing is made
+		return []web.LedgerEntry{}, nil // never run: nothing was sent, and nothing is made
 	}
 	st, err := store.Open(cfg.Store)
 	if err != nil {
@@ -67,7 +68,7 @@ func readLedger(ctx context.Context, cfg config.Config) ([]bridge.LedgerEntry, e
 	return ledger, st.Close()
 }
 
-func printLedger(out io.Writer, ledger []bridge.LedgerEntry) error {
+func printLedger(out io.Writer, ledger []web.LedgerEntry) error {
 	if len(ledger) == 0 {
 		_, err := fmt.Fprintln(out, "No command was sent yet.")
 		return err
@@ -85,7 +86,7 @@ func printLedger(out io.Writer, ledger []bridge.LedgerEntry) error {
 	return w.Flush()
 }
 
-func confirmation(e bridge.LedgerEntry) string {
+func confirmation(e web.LedgerEntry) string {
 	switch {
 	case e.Confirmed == nil:
 		return ""
@@ -98,7 +99,7 @@ func confirmation(e bridge.LedgerEntry) string {
 }
 
 // said is Volvo's word, or its text where there was none.
-func said(e bridge.LedgerEntry) string {
+func said(e web.LedgerEntry) string {
 	switch {
 	case e.InvokeStatus != nil:
 		return *e.InvokeStatus

@@ -6,12 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	stdlog "log"
-	"net"
-	"net/http"
 	"os"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,9 +17,9 @@ import (
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
-	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/cmd/volvobridge/internal/control"
+	"volvobridge/cmd/volvobridge/internal/logbook"
 	"volvobridge/cmd/volvobridge/internal/redact"
 )
 
@@ -32,25 +27,47 @@ func newRun() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the bridge", Args: cobra.NoArgs,
-		Long:    "Runs the bridge until it gets SIGTERM or SIGINT.",
+		Long: `Runs the bridge until it gets SIGTERM or SIGINT. Without a configuration it serves the
+page that leads through the set-up: open it in a browser.`,
 		Example: "  volvobridge run -c config.yaml",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
-			if err != nil {
-				return err
-			}
-			return runBridge(cmd.Context(), cfg, cmd.ErrOrStderr())
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runFile(cmd.Context(), file, cmd.ErrOrStderr()) },
 	}
 	configFlag(cmd, &file)
 	return cmd
 }
 
-// runBridge builds everything of the configuration and runs it.
-func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+// runFile runs the bridge of a configuration file. Without one, or with one that lacks
+// what a person must enter, it first serves the page that takes it.
+func runFile(ctx context.Context, file string, stderr io.Writer) error {
+	cfg, err := config.Load(file)
+	_, incomplete := errors.AsType[*config.Incomplete](err)
+	if err != nil && (!incomplete || cfg.HTTP.Listen == "" || len(cfg.Accounts) > 0) {
+		return err
+	}
 	redactor := redact.New(stderr)
-	log := newLog(cfg.Log, redactor)
+	book := logbook.New(redactor.Line)
+	log := newLog(cfg.Log, zerolog.TraceLevel, redactor, book)
 	tellSecrets(cfg, redactor)
+	f, err := openFront(cfg.HTTP.Listen, log)
+	if err != nil {
+		return &exitError{exitFailure, err}
+	}
+	defer f.close()
+	if incomplete {
+		if err := f.setUp(ctx, file, cfg, book, redactor); err != nil || ctx.Err() != nil {
+			return err
+		}
+		if cfg, err = config.Load(file); err != nil {
+			return err
+		}
+		tellSecrets(cfg, redactor)
+	}
+	return runBridge(ctx, cfg, file, f, book, redactor)
+}
+
+// runBridge builds everything of the configuration and runs it.
+func runBridge(ctx context.Context, cfg config.Config, file string, f *front, book *logbook.Book, redactor *redact.Redactor) error {
+	log := f.log
 	tlsCfg, err := tlsConfig(cfg.MQTT)
 	if err != nil {
 		return &exitError{exitConfig, err}
@@ -59,15 +76,7 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	if err != nil {
 		return &exitError{exitFailure, err}
 	}
-	for _, w := range cfg.Warnings {
-		log.Warn().Msg(w)
-	}
-	for _, note := range st.Mended() {
-		log.Warn().Str("hint", "log in again if you do not trust those who could read it").Msg(note)
-	}
-	for _, aside := range st.Notes() {
-		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
-	}
+	logNotes(cfg, st, log)
 	chains, err := openChains(cfg, st, redactor.Token)
 	if err != nil {
 		return &exitError{exitFailure, errors.Join(err, st.Close())}
@@ -85,16 +94,14 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	if own != nil {
 		healthy = func() error { return errors.Join(b.Healthy(), own.Healthy()) }
 	}
-	stop, err := serve(cfg, b, healthy, logins, log)
-	if err != nil {
-		return &exitError{exitFailure, errors.Join(err, st.Close())}
-	}
+	examine := f.showBridge(cfg, file, b, healthy, logins, book, redactor)
 	stopControl := control.Serve(cfg.Store, controlHandler(cfg, st, b, logins, redactor), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
 	err = b.Run(ctx)
 	stopControl()
-	stop()
+	f.close()
+	examine.wg.Wait()
 	logins.wait()
 	for _, c := range logins.open() {
 		if lost := c.Keep(); lost != nil {
@@ -109,7 +116,21 @@ func runBridge(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 	return nil
 }
 
-func newLog(cfg config.Log, out io.Writer) zerolog.Logger {
+// logNotes tells what is odd of the configuration and the store.
+func logNotes(cfg config.Config, st *store.Store, log zerolog.Logger) {
+	for _, w := range cfg.Warnings {
+		log.Warn().Msg(w)
+	}
+	for _, note := range st.Mended() {
+		log.Warn().Str("hint", "log in again if you do not trust those who could read it").Msg(note)
+	}
+	for _, aside := range st.Notes() {
+		log.Warn().Str("file", aside).Str("hint", "what could be read of it was kept").Msg("a broken file was set aside")
+	}
+}
+
+// newLog writes what is at least of a level to out, and each line as JSON to others.
+func newLog(cfg config.Log, least zerolog.Level, out io.Writer, others ...io.Writer) zerolog.Logger {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zerolog.InfoLevel // checked with the configuration
@@ -117,7 +138,8 @@ func newLog(cfg config.Log, out io.Writer) zerolog.Logger {
 	if cfg.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: os.Getenv("NO_COLOR") != "" || !terminal()}
 	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+	screen := &zerolog.FilteredLevelWriter{Writer: zerolog.LevelWriterAdapter{Writer: out}, Level: least}
+	return zerolog.New(zerolog.MultiLevelWriter(append(others, screen)...)).Level(level).With().Timestamp().Logger()
 }
 
 // terminal tells whether the log goes to a person's screen.
@@ -176,49 +198,4 @@ func tlsConfig(m config.MQTT) (*tls.Config, error) {
 		return nil, fmt.Errorf("mqtt.cert_file: %w", err)
 	}
 	return cfg, nil
-}
-
-// serverLog has net/http's own lines go through our log, which masks and counts.
-func serverLog(log zerolog.Logger) *stdlog.Logger {
-	return stdlog.New(lineWriter{log}, "", 0)
-}
-
-type lineWriter struct{ log zerolog.Logger }
-
-// Write implements [io.Writer].
-func (w lineWriter) Write(line []byte) (int, error) {
-	w.log.Debug().Str("what", strings.TrimSpace(string(line))).Msg("web server")
-	return len(line), nil
-}
-
-// serve starts the web server, if there is to be one, and returns its stop.
-func serve(cfg config.Config, b *bridge.Bridge, healthy func() error, logins localLogins, log zerolog.Logger) (func(), error) {
-	if cfg.HTTP.Listen == "" {
-		return func() {}, nil
-	}
-	listener, err := net.Listen("tcp", cfg.HTTP.Listen)
-	if err != nil {
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%s is in use by another program", cfg.HTTP.Listen)
-		}
-		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
-	}
-	server := web.Server(web.New(web.Options{Healthy: healthy, Ready: b.Ready, Hosts: cfg.HTTP.Hosts, Password: cfg.HTTP.Password,
-		Login: logins, Plans: b.Plans, RedirectURL: cfg.AccountList()[0].RedirectURL, Warn: func(what, from string, times int) {
-			log.Warn().Str("from", from).Int("times", times).Str("hint", "if that was not you, somebody tries passwords: let fewer reach http.listen").Msg(what)
-		}}))
-	server.ErrorLog = serverLog(log)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Msg("the web server ended")
-		}
-	}()
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = server.Shutdown(ctx) // what is not done by then is cut
-		<-done
-	}, nil
 }

@@ -30,6 +30,8 @@ type Options struct {
 	// Answer is how long a command takes to be answered, Effect how long until the
 	// car shows it; 0: one second, three seconds; negative: none.
 	Answer, Effect time.Duration
+	// Scene has something happen to each car in its first half hour.
+	Scene bool
 	// TwoStep cars open only when a hand pulls after an unlock.
 	TwoStep bool
 }
@@ -87,6 +89,9 @@ func New(opts Options) *Cloud {
 	for i, kind := range opts.Cars {
 		car := NewCar(kind, vinOf(kind, i), opts.Seed+uint64(i), opts.Start)
 		car.stretch, car.twoStep = opts.Factor, opts.TwoStep
+		if opts.Scene {
+			car.play()
+		}
 		c.cars = append(c.cars, &simulated{Car: car})
 	}
 	c.oauth.init(&c.opts.OAuth)

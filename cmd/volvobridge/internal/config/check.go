@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -135,7 +136,7 @@ func (s *source) checkVolvo(key string, v *Volvo) {
 	case v.APIKey != "" && len(v.APIKeys) > 0:
 		s.wrong(key+".api_keys", "is set together with api_key; keep one of the two")
 	case len(v.Keys()) == 0:
-		s.wrong(key+".api_key", "is missing; it is the VCC API key of your application "+portal)
+		s.lacks(key+".api_key", "is missing; it is the VCC API key of your application "+portal)
 	case slices.Contains(v.Keys(), ""):
 		s.wrong(key+".api_keys", "holds an empty key; remove it")
 	}
@@ -148,11 +149,11 @@ func (s *source) checkVolvo(key string, v *Volvo) {
 	if v.OAuth() && !s.unread(key+".access_token") {
 		switch {
 		case v.ClientID == "" && v.ClientSecret == "":
-			s.wrong(key+".client_id", "is missing; client_id and client_secret are those of your published application %s; for a trial, set access_token to a test token instead", portal)
+			s.lacks(key+".client_id", "is missing; client_id and client_secret are those of your published application %s; for a trial, set access_token to a test token instead", portal)
 		case v.ClientID == "":
-			s.wrong(key+".client_id", "is missing; it stands beside the client secret of your application "+portal)
+			s.lacks(key+".client_id", "is missing; it stands beside the client secret of your application "+portal)
 		case v.ClientSecret == "":
-			s.wrong(key+".client_secret", "is missing; it was shown when you published your application "+portal)
+			s.lacks(key+".client_secret", "is missing; it was shown when you published your application "+portal)
 		}
 		s.address(key+".redirect_url", v.RedirectURL, "http", "https")
 		s.address(key+".auth_url", v.AuthURL, "http", "https")
@@ -352,4 +353,17 @@ func (s *source) checkHTTP(h *HTTP) {
 	if h.Password == "" && !Loopback(host) {
 		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)
 	}
+}
+
+// Check returns what is wrong with the keys that begin with a prefix, as one sentence.
+func (c Config) Check(prefix string) error {
+	s := &source{where: map[string]string{}, checking: true}
+	s.check(&c)
+	for _, problem := range s.problems {
+		text := strings.TrimPrefix(problem, "line 1: ")
+		if strings.HasPrefix(text, prefix) {
+			return errors.New(text)
+		}
+	}
+	return nil
 }

@@ -20,6 +20,10 @@ type Config struct {
 	Log           Log           `yaml:"log"`
 
 	Warnings []string // what is odd and stops nothing
+	// LanguageSet tells that home_assistant.language was set, and not left to its default.
+	LanguageSet bool
+
+	variables map[string]string // that keys were set by
 }
 
 // Volvo is one Volvo ID.
@@ -92,6 +96,8 @@ type HTTP struct {
 	Listen   string   `yaml:"listen"`
 	Password string   `yaml:"password" secret:"true"`
 	Hosts    []string `yaml:"hosts"`
+	// PublicMetrics lets everybody read the metrics.
+	PublicMetrics bool `yaml:"public_metrics"`
 }
 
 // Log is the log.
@@ -143,6 +149,9 @@ func (c Config) AccountList() []Volvo {
 	}
 	return c.Accounts
 }
+
+// Variable is the variable that a key was set by; empty: none.
+func (c Config) Variable(key string) string { return c.variables[key] }
 
 // OAuth tells whether the account logs in, instead of using test tokens.
 func (c Volvo) OAuth() bool { return len(c.AccessToken) == 0 }

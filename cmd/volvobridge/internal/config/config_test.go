@@ -22,7 +22,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	// What is needed is empty in the example, and all that is wrong with it.
 	cfg, err := Parse(data, nil)
 	want := Defaults()
-	cfg.Volvo.AccessToken = nil
+	cfg.Volvo.AccessToken, cfg.LanguageSet, cfg.variables = nil, false, nil
 	if cfg.Polling.Intervals != nil && len(cfg.Polling.Intervals) == 0 {
 		cfg.Polling.Intervals = nil
 	}

@@ -34,11 +34,20 @@ type source struct {
 	checking     bool              // all was read
 	bad          []string          // keys that can't be read, or are meant by a misspelt one
 	problems     problems
+	missing      int // of the problems: keys that have no default
 }
 
-// Load reads a file and the environment. The error holds every problem.
+// Incomplete is a configuration that lacks what a person must enter, and nothing else.
+type Incomplete struct{ problems }
+
+// Unwrap returns what is missing.
+func (e *Incomplete) Unwrap() error { return e.problems }
+
+// Load reads a file and the environment, and what the page left in the store. The error
+// holds every problem; it is an [Incomplete] if nothing is wrong but that keys are missing.
 func Load(file string) (Config, error) {
 	data, err := os.ReadFile(file)
+	absent := errors.Is(err, fs.ErrNotExist)
 	if errors.Is(err, fs.ErrNotExist) && file == DefaultFile && slices.ContainsFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envPrefix) }) {
 		err = nil // a container is configured by its environment alone
 	}
@@ -47,16 +56,41 @@ func Load(file string) (Config, error) {
 		if errors.Is(err, fs.ErrPermission) {
 			hint = "run this as its owner, or let this user read it"
 		}
-		return Config{}, fmt.Errorf("%s can't be read: %w; %s", file, err, hint)
+		err = fmt.Errorf("%s can't be read: %w; %s", file, err, hint)
+		if !absent {
+			return Config{}, err
+		}
 	}
-	cfg, err := parseOf(filepath.Dir(file), data, os.Environ())
-	if err != nil {
-		return Config{}, fmt.Errorf("%s:\n%w", file, err)
+	cfg, settings, wrong := load(filepath.Dir(file), data)
+	switch lacks, lacking := errors.AsType[*Incomplete](wrong); {
+	case lacking && err != nil:
+		return cfg, &Incomplete{problems{err.Error()}}
+	case lacking:
+		return cfg, &Incomplete{problems{file + ":\n" + lacks.Error()}}
+	case wrong != nil:
+		return Config{}, fmt.Errorf("%s:\n%w", file, wrong)
+	case err != nil && settings == "":
+		return Config{}, err
+	}
+	if settings != "" {
+		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("what was entered on the page stands in %s, and wins over %s; remove that file to go by the other alone", settings, file))
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) {
 		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("%s holds secrets, and others can read it (mode %04o); run: chmod go= %s", file, info.Mode().Perm(), file))
 	}
 	return cfg, nil
+}
+
+// load parses a file's text, with the settings in the store over it.
+func load(folder string, data []byte) (cfg Config, settings string, err error) {
+	cfg, err = parseOf(folder, data, nil, os.Environ())
+	name := filepath.Join(cfg.Store, settingsFile)
+	over, missing := os.ReadFile(name)
+	if missing != nil {
+		return cfg, "", err
+	}
+	cfg, err = parseOf(folder, data, over, os.Environ())
+	return cfg, name, err
 }
 
 // besides makes relative names of files relative to the folder of the configuration:
@@ -103,37 +137,62 @@ func secrets(v reflect.Value, visit func(string)) {
 // Parse reads YAML and variables over the defaults; names of files are relative
 // to the working folder.
 func Parse(data []byte, environ []string) (Config, error) {
-	return parseOf("", data, environ)
+	return parseOf("", data, nil, environ)
 }
 
-// parseConfigOf is parseConfig for a file in a folder.
-func parseOf(folder string, data []byte, environ []string) (Config, error) {
+// parseOf is Parse for a file in a folder, with other text over it.
+func parseOf(folder string, data, over []byte, environ []string) (Config, error) {
 	cfg := Defaults()
 	s := &source{where: map[string]string{}}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var root yaml.Node
-	switch err := decoder.Decode(&root); {
-	case errors.Is(err, io.EOF): // an empty file is all defaults
-	case err != nil:
-		return cfg, problems{strings.TrimPrefix(err.Error(), "yaml: ") + ": the file is not YAML; look at the indentation (spaces, no tabs) and the quotes near there"}
-	default:
-		s.node(root.Content[0], reflect.ValueOf(&cfg).Elem(), "")
-		if decoder.Decode(new(yaml.Node)) == nil {
-			s.add("line 1", "", "the file holds more than one YAML document; keep one")
+	for _, text := range [][]byte{data, over} {
+		if err := s.text(text, &cfg); err != nil {
+			return cfg, err
 		}
 	}
 	s.environment(&cfg, environ)
-	cfg.Warnings = s.warnings
+	cfg.Warnings, cfg.variables = s.warnings, s.variables()
+	_, cfg.LanguageSet = s.where["home_assistant.language"]
 	cfg.besides(folder)
 	if len(s.problems) == 0 || !s.unreadable() {
 		s.checking = true
 		s.check(&cfg)
 	}
-	if len(s.problems) > 0 {
-		slices.SortStableFunc(s.problems, func(x, y string) int { return lineOf(x) - lineOf(y) })
-		return cfg, s.problems
+	if len(s.problems) == 0 {
+		return cfg, nil
 	}
-	return cfg, nil
+	slices.SortStableFunc(s.problems, func(x, y string) int { return lineOf(x) - lineOf(y) })
+	if s.missing == len(s.problems) {
+		return cfg, &Incomplete{s.problems}
+	}
+	return cfg, s.problems
+}
+
+// variables are those that keys were set by.
+func (s *source) variables() map[string]string {
+	set := map[string]string{}
+	for key, where := range s.where {
+		if strings.HasPrefix(where, envPrefix) {
+			set[key] = where
+		}
+	}
+	return set
+}
+
+// text reads YAML over what is there.
+func (s *source) text(data []byte, cfg *Config) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var root yaml.Node
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF): // an empty file is all defaults
+	case err != nil:
+		return problems{strings.TrimPrefix(err.Error(), "yaml: ") + ": the file is not YAML; look at the indentation (spaces, no tabs) and the quotes near there"}
+	default:
+		s.node(root.Content[0], reflect.ValueOf(cfg).Elem(), "")
+		if decoder.Decode(new(yaml.Node)) == nil {
+			s.add("line 1", "", "the file holds more than one YAML document; keep one")
+		}
+	}
+	return nil
 }
 
 // lineOf is the line that a problem names; those of variables come last.
@@ -179,6 +238,13 @@ func (s *source) wrong(key, format string, args ...any) {
 		return
 	}
 	s.add(s.at(key), key, format, args...)
+}
+
+// lacks tells that a key must be set.
+func (s *source) lacks(key, format string, args ...any) {
+	before := len(s.problems)
+	s.wrong(key, format, args...)
+	s.missing += len(s.problems) - before
 }
 
 // unread: the key, or what it is a part of, could not be read.

@@ -1,0 +1,170 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+)
+
+const (
+	sessionCookie = "volvobridge_session"
+	sessionLife   = 30 * 24 * time.Hour
+	mostSessions  = 200
+)
+
+// sessions are the browsers that gave the password, by the secret in their cookie, until
+// when. They end with the process.
+type sessions struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+// begin returns the secret of a new session.
+func (s *sessions) begin(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.until == nil {
+		s.until = map[string]time.Time{}
+	}
+	oldest := ""
+	for secret, until := range s.until {
+		if now.After(until) {
+			delete(s.until, secret)
+		} else if oldest == "" || until.Before(s.until[oldest]) {
+			oldest = secret
+		}
+	}
+	if len(s.until) >= mostSessions {
+		delete(s.until, oldest)
+	}
+	secret := rand.Text()
+	s.until[secret] = now.Add(sessionLife)
+	return secret
+}
+
+// known tells whether a request belongs to a session.
+func (s *sessions) known(r *http.Request, now time.Time) bool {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.until[cookie.Value])
+}
+
+func (s *sessions) end(r *http.Request) {
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.until, cookie.Value)
+	}
+}
+
+// guard lets through who has a session or the password, who comes through Home
+// Assistant, or everybody if there is no password.
+func (s *site) guard(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.gate.password == "" || s.proxied(r) || s.gate.sessions.known(r, time.Now()) {
+			next(w, r)
+			return
+		}
+		_, given, basic := r.BasicAuth()
+		if basic {
+			right, wait := s.gate.try(given, addressOf(r))
+			switch {
+			case right:
+				next(w, r)
+				return
+			case wait > 0:
+				s.gate.tooMany(w, wait)
+				return
+			}
+		}
+		if !basic && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			s.ask(w, r, http.StatusUnauthorized, "")
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="volvobridge", charset="UTF-8"`)
+		http.Error(w, "the password of http.password is needed; any user name will do", http.StatusUnauthorized)
+	}
+}
+
+// guardMetrics is guard, unless everybody may read the metrics.
+func (s *site) guardMetrics(next http.HandlerFunc) http.HandlerFunc {
+	if s.opts.PublicMetrics {
+		return next
+	}
+	return s.guard(next)
+}
+
+// ask shows the form for the password.
+func (s *site) ask(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	sheet := s.sheet(r)
+	target := r.URL.Path
+	if r.Method != http.MethodGet {
+		target = "/"
+	}
+	if given := r.PostFormValue("then"); given != "" {
+		target = given
+	}
+	body := html.Section(html.Class("card"), html.H1(sheet.text("Password")), sheet.problem(problem),
+		html.Form(html.Method("post"), html.Action(sheet.root+"enter"),
+			html.Input(html.Type("hidden"), html.Name("then"), html.Value(target)),
+			html.Label(html.For("password"), sheet.text("The password of this bridge (http.password)")),
+			html.Input(html.ID("password"), html.Name("password"), html.Type("password"), html.AutoComplete("current-password"), html.Required(), html.AutoFocus()),
+			html.P(html.Button(html.Class("main"), sheet.text("Enter")))))
+	shown := sheet.site.pages
+	sheet.site = &site{opts: s.opts, gate: &gate{}} // who has no password sees no other page
+	sheet.write(w, status, sheet.t("Password"), "enter", body, false)
+	sheet.site.pages = shown
+}
+
+// problem is what did not work, in words.
+func (s *sheet) problem(text string) gomponents.Node {
+	if text == "" {
+		return nil
+	}
+	return html.Div(html.Class("note bad"), html.Role("alert"), html.Strong(s.text("That did not work:")), gomponents.Text(" "), s.says(strings.TrimSuffix(text, ".")+"."))
+}
+
+// enter takes the password and begins a session.
+func (s *site) enter(w http.ResponseWriter, r *http.Request) {
+	if s.gate.password == "" {
+		seeOther(w, "./")
+		return
+	}
+	right, wait := s.gate.try(r.PostFormValue("password"), addressOf(r))
+	switch {
+	case wait > 0:
+		s.gate.tooMany(w, wait)
+		return
+	case !right:
+		s.ask(w, r, http.StatusUnauthorized, s.sheet(r).t("the password is wrong"))
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: s.gate.sessions.begin(time.Now()), Path: "/", MaxAge: int(sessionLife.Seconds()), HttpOnly: true,
+		SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
+	seeOther(w, back(r.PostFormValue("then")))
+}
+
+// back makes a relative address of a path of ours; of anything else the first page.
+func back(path string) string {
+	path = strings.TrimLeft(path, "/\\")
+	if path == "" || strings.ContainsAny(path, ":\\\r\n?#") || strings.Contains(path, "//") {
+		return "./"
+	}
+	return path
+}
+
+// leave ends the session.
+func (s *site) leave(w http.ResponseWriter, r *http.Request) {
+	s.gate.sessions.end(r)
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	seeOther(w, "./")
+}

@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"maragu.dev/gomponents"
+	"maragu.dev/gomponents/html"
+
+	"volvobridge/volvo"
+)
+
+// Setup takes a first configuration, step by step. What is wrong comes back as a
+// sentence for a person.
+type Setup interface {
+	State(ctx context.Context) SetupState
+	// Broker tries the broker, and keeps it if it works.
+	Broker(ctx context.Context, b SetupBroker) error
+	// Volvo tries what the developer portal gave, and keeps it if Volvo takes it.
+	Volvo(ctx context.Context, v SetupVolvo) error
+	// Finish writes the configuration and starts the bridge.
+	Finish(ctx context.Context, c SetupCars) error
+}
+
+// SetupState is how far the set-up is.
+type SetupState struct {
+	Broker SetupBroker // without its password
+	// Found tells that a broker answers at that address without being asked for.
+	Found, BrokerDone bool
+	Volvo             SetupVolvo // without secrets
+	VolvoDone         bool
+	// Scopes are those to tick in the portal.
+	Scopes []string
+	// LoggedIn tells that the cars can be listed; Cars are those found, Trouble says why not.
+	LoggedIn bool
+	Cars     []SetupCar
+	Trouble  string
+	Commands []SetupCommand
+	// Done is set when the configuration is written: Where is the file's name.
+	Done  bool
+	Where string
+}
+
+// SetupBroker is the broker.
+type SetupBroker struct{ URL, Username, Password string }
+
+// SetupVolvo is what the developer portal gave.
+type SetupVolvo struct{ ClientID, ClientSecret, APIKey, RedirectURL, AccessToken string }
+
+// SetupCar is a car of the account. Its number stands for its VIN.
+type SetupCar struct{ Model, VINEnd, Name string }
+
+// SetupCommand is a command that may be allowed.
+type SetupCommand struct {
+	Command volvo.Command
+	Allowed bool
+}
+
+// SetupCars are the names of the cars in the order of the state, the commands that are
+// allowed, and the PIN, if one is wanted.
+type SetupCars struct {
+	Names []string
+	Allow []volvo.Command
+	PIN   string
+}
+
+// setupPage leads through the set-up.
+func setupPage(s *sheet) gomponents.Node {
+	return s.setup("", "")
+}
+
+// setup shows every step; the one with a problem says so.
+func (s *sheet) setup(step, problem string) gomponents.Node {
+	state := s.site.opts.Setup.State(s.request.Context())
+	if state.Done {
+		return gomponents.Group{html.H1(s.text("Set-up")), html.Section(html.Class("note good"), html.P(html.Strong(s.text("Done.")), gomponents.Text(" "), s.text("It was written to %s.", state.Where)), html.P(html.A(html.Class("button main"), html.Href(s.root+"./"), s.text("See the cars"))))}
+	}
+	say := func(of string) string {
+		if of == step {
+			return problem
+		}
+		return ""
+	}
+	return gomponents.Group{html.H1(s.text("Set-up")), html.P(s.text("Four steps. Each is tried at once; nothing is written before the last.")),
+		s.step(1, "The broker", state.BrokerDone, true, s.problem(say("broker")), s.brokerForm(state)),
+		s.step(2, "Volvo's developer portal", state.VolvoDone, state.BrokerDone, s.problem(say("volvo")), s.portal(state), s.volvoForm(state)),
+		s.step(3, "Log in", state.LoggedIn, state.BrokerDone && state.VolvoDone, s.setupLogin()),
+		s.step(4, "The cars", false, state.LoggedIn && state.BrokerDone, s.problem(say("cars")), s.carsForm(state))}
+}
+
+// step is a part of the set-up; one that can't be done yet is closed.
+func (s *sheet) step(number int, title string, done, possible bool, content ...gomponents.Node) gomponents.Node {
+	head := gomponents.Group{gomponents.Text(map[bool]string{true: "✓ "}[done]), s.text("Step %d:", number), gomponents.Text(" "), s.text(title)}
+	if !possible {
+		return html.Section(html.Class("card dim"), html.H2(head), html.P(s.text("After the step before.")))
+	}
+	return html.Section(html.Class("card"), html.Details(gomponents.If(!done, gomponents.Attr("open")), html.Summary(html.H2(head)), gomponents.Group(content)))
+}
+
+// field is a labelled input.
+func (s *sheet) field(name, title, kind, value, hint string, required bool) gomponents.Node {
+	return gomponents.Group{html.Label(html.For(name), s.text(title)),
+		html.Input(html.ID(name), html.Name(name), html.Type(kind), html.Value(value), html.AutoComplete("off"), gomponents.Attr("autocapitalize", "none"), gomponents.Attr("spellcheck", "false"), gomponents.If(required, html.Required()), gomponents.If(hint != "", gomponents.Attr("aria-describedby", name+"-hint"))),
+		gomponents.If(hint != "", html.Small(html.ID(name+"-hint"), s.text(hint)))}
+}
+
+func (s *sheet) brokerForm(state SetupState) gomponents.Node {
+	return html.Form(html.Method("post"), html.Action(s.root+"setup/broker"), html.AutoComplete("off"),
+		gomponents.If(state.Found, html.P(html.Class("good"), s.text("A broker answers at this address."))),
+		s.field("url", "Address of the broker", "text", state.Broker.URL, "Such as mqtt://localhost:1883. The word embedded starts a broker inside this program.", true),
+		s.field("username", "User name", "text", state.Broker.Username, "", false),
+		s.field("broker-password", "Password", "password", "", "", false),
+		html.P(html.Button(html.Class("main"), html.ID("try-broker"), s.text("Try it"))))
+}
+
+// portal tells what to do in Volvo's developer portal.
+func (s *sheet) portal(state SetupState) gomponents.Node {
+	return html.Ol(
+		html.Li(html.A(html.Href("https://developer.volvocars.com/account/"), html.Target("_blank"), html.Rel("noreferrer noopener"), s.text("Open the developer portal")), gomponents.Text(" "), s.text("and sign in with the Volvo ID of the Volvo app.")),
+		html.Li(s.text("Create an application. It shows the VCC API key - Primary: paste it below.")),
+		html.Li(s.text("Press Publish. As redirect URI give exactly this:"), gomponents.Text(" "), s.copyable(state.Volvo.RedirectURL)),
+		html.Li(s.text("Tick these scopes:"), gomponents.Text(" "), s.copyable(strings.Join(state.Scopes, " "))),
+		html.Li(s.text("It shows the client ID and, once only, the client secret: paste both below.")))
+}
+
+func (s *sheet) volvoForm(state SetupState) gomponents.Node {
+	return html.Form(html.Method("post"), html.Action(s.root+"setup/volvo"), html.AutoComplete("off"),
+		s.field("api_key", "VCC API key - Primary", "password", "", "", true),
+		s.field("client_id", "Client ID", "text", state.Volvo.ClientID, "", false),
+		s.field("client_secret", "Client secret", "password", "", "", false),
+		s.field("redirect_url", "Redirect URI", "text", state.Volvo.RedirectURL, "It must be the one in the portal, letter by letter.", false),
+		html.Details(html.Summary(s.text("For a trial of an hour: a test token instead")), s.field("access_token", "Test access token of the portal", "password", "", "Leave client ID and secret empty then.", false)),
+		html.P(html.Button(html.Class("main"), html.ID("try-volvo"), s.text("Try it"))))
+}
+
+// setupLogin is the login, once there is an application to log in to.
+func (s *sheet) setupLogin() gomponents.Node {
+	if s.site.opts.Login == nil || len(s.site.opts.Login.Accounts()) == 0 {
+		return html.P(s.text("Test tokens are used (volvo.access_token): there is nothing to log in to."))
+	}
+	var parts []gomponents.Node
+	for _, a := range s.site.opts.Login.Accounts() {
+		parts = append(parts, s.account(a))
+	}
+	return gomponents.Group{gomponents.Group(parts), s.paste(), html.P(html.A(html.Class("button"), html.Href(s.root+"setup"), s.text("I have logged in in the other tab")))}
+}
+
+func (s *sheet) carsForm(state SetupState) gomponents.Node {
+	if state.Trouble != "" {
+		return gomponents.Group{s.problem(state.Trouble), html.P(html.A(html.Class("button"), html.Href(s.root+"setup"), s.text("Try again")))}
+	}
+	return html.Form(html.Method("post"), html.Action(s.root+"setup/cars"), html.AutoComplete("off"),
+		html.P(s.text("The names become those of topics and entities in Home Assistant; they are easiest to choose now.")),
+		gomponents.Map(state.Cars, func(c SetupCar) gomponents.Node {
+			id := "name-" + c.VINEnd
+			return gomponents.Group{html.Label(html.For(id), s.text("Name of the %s (VIN ...%s)", c.Model, c.VINEnd)), html.Input(html.ID(id), html.Name("name"), html.Type("text"), html.Value(c.Name), html.MaxLength("40"))}
+		}),
+		html.FieldSet(html.Legend(s.text("What may be done to the cars over MQTT and on this page")), gomponents.Map(state.Commands, func(c SetupCommand) gomponents.Node {
+			id := "allow-" + string(c.Command)
+			return html.Div(html.Class("check"), html.Input(html.ID(id), html.Type("checkbox"), html.Name("allow"), html.Value(string(c.Command)), gomponents.If(c.Allowed, html.Checked())), html.Label(html.For(id), gomponents.Text(s.orderName(c.Command))))
+		})),
+		s.field("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "password", "", "", false),
+		html.P(html.Button(html.Class("main"), html.ID("finish"), s.text("Write it and start"))))
+}
+
+// takeSetup takes a step.
+func (s *site) takeSetup(w http.ResponseWriter, r *http.Request) {
+	form := func(key string) string { return strings.TrimSpace(r.PostFormValue(key)) }
+	var err error
+	step := r.PathValue("step")
+	switch step {
+	case "broker":
+		err = s.opts.Setup.Broker(r.Context(), SetupBroker{form("url"), form("username"), r.PostFormValue("broker-password")})
+	case "volvo":
+		err = s.opts.Setup.Volvo(r.Context(), SetupVolvo{form("client_id"), form("client_secret"), form("api_key"), form("redirect_url"), form("access_token")})
+	case "cars":
+		chosen := SetupCars{PIN: form("pin")}
+		for _, name := range r.PostForm["name"] {
+			chosen.Names = append(chosen.Names, strings.TrimSpace(name))
+		}
+		for _, c := range r.PostForm["allow"] {
+			chosen.Allow = append(chosen.Allow, volvo.Command(c))
+		}
+		err = s.opts.Setup.Finish(r.Context(), chosen)
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		sheet := s.sheet(r)
+		sheet.root = "../"
+		sheet.write(w, http.StatusUnprocessableEntity, sheet.t("Set-up"), "setup", sheet.setup(step, err.Error()), false)
+		return
+	}
+	if step == "cars" { // the bridge may be there before the next request: all is told now
+		sheet := s.sheet(r)
+		sheet.write(w, http.StatusOK, sheet.t("Set-up"), "setup", sheet.setup("", ""), false)
+		return
+	}
+	seeOther(w, "../setup")
+}

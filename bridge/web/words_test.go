@@ -1,0 +1,100 @@
+package web
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"volvobridge/bridge/entity"
+)
+
+// sayers are the functions whose texts are translated, with the place of the text.
+var sayers = map[string]int{"t": 0, "text": 0, "heads": -1, "field": 1, "filter": 1, "step": 1, "accountForm": 2}
+
+// TestEveryTextIsTranslated: every text of the pages is in the table in all languages, with
+// the same places for values; nothing else is.
+func TestEveryTextIsTranslated(t *testing.T) {
+	used := map[string]bool{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || file == "wordtable.go" {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			selector, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			place, says := sayers[selector.Sel.Name]
+			for i, arg := range call.Args {
+				literal, isText := arg.(*ast.BasicLit)
+				if !says || !isText || literal.Kind != token.STRING || place >= 0 && i != place && !(selector.Sel.Name == "field" && i == 4) {
+					continue
+				}
+				if text, err := strconv.Unquote(literal.Value); err == nil && text != "" {
+					used[text] = true
+				}
+			}
+			return true
+		})
+	}
+	if len(used) < 120 {
+		t.Fatalf("only %d texts were found", len(used))
+	}
+	for _, e := range entity.All() {
+		for _, word := range e.Options() {
+			used[wordOf(word)] = true
+		}
+	}
+	for _, word := range slices.Concat(entity.CloudWords, []string{"locked", "unlocked", "on", "off", "refused", "sending", "accepted", "succeeded", "failed", "unknown", "confirmed", "not_confirmed", "ok", "warning", "problem", "skipped"}) {
+		used[wordOf(word)] = true
+	}
+	for _, text := range carAdvice {
+		used[text] = true
+	}
+	for _, text := range orderNames {
+		used[text] = true
+	}
+	places := regexp.MustCompile(`%[ds]`)
+	for text := range used {
+		for _, language := range entity.Languages()[1:] {
+			other := translated(text, language)
+			if _, known := words[text]; !known && other == text {
+				t.Errorf("%q has no %s", text, language)
+				break
+			}
+			if !slices.Equal(places.FindAllString(text, -1), places.FindAllString(other, -1)) {
+				t.Errorf("%q in %s: %q", text, language, other)
+			}
+		}
+	}
+	source, err := os.ReadFile("wordtable.go")
+	if err != nil || len(source) == 0 {
+		t.Fatal(err)
+	}
+	for text, row := range words {
+		for i, other := range row {
+			if strings.TrimSpace(other) == "" {
+				t.Errorf("%q: language %d is empty", text, i)
+			}
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"volvobridge/bridge/login"
+	"volvobridge/bridge/store"
+	"volvobridge/bridge/web"
+	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/logbook"
+	"volvobridge/cmd/volvobridge/internal/redact"
+	"volvobridge/cmd/volvobridge/internal/setup"
+	"volvobridge/volvo"
+)
+
+// setUp serves the page that takes a first configuration, and returns when it is written.
+func (f *front) setUp(ctx context.Context, file string, cfg config.Config, book *logbook.Book, redactor *redact.Redactor) error {
+	st, err := store.Open(cfg.Store)
+	if err != nil {
+		return &exitError{exitFailure, err}
+	}
+	applied := &application{st: st, redactor: redactor, ctx: ctx}
+	steps := setup.New(file, cfg, setup.Means{
+		TryBroker: func(ctx context.Context, m config.MQTT) error { return tryBroker(ctx, m, f.log) },
+		Tokens:    applied.open, LoggedIn: applied.loggedIn,
+		OAuth: func(v config.Volvo) *volvo.OAuth {
+			return volvo.NewOAuth(volvo.OAuthOptions{ClientID: v.ClientID, ClientSecret: v.ClientSecret, RedirectURL: v.RedirectURL, AuthURL: v.AuthURL, TokenURL: v.TokenURL, Transport: transport()})
+		},
+		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client {
+			version, _ := buildVersion()
+			return volvo.New(volvo.Options{URL: v.APIURL, Key: v.Keys()[0], Tokens: tokens, Transport: transport(), UserAgent: "volvobridge/" + version})
+		},
+		Secret: redactor.Secret, VIN: redactor.VIN,
+	})
+	cfg.Volvo.AccessToken = nil // the page must lead to Volvo's login
+	opts := siteOptions(cfg, f.log, book, redactor)
+	opts.Healthy = func() error { return nil }
+	opts.Ready = func() error { return errors.New("not set up yet") }
+	opts.Setup, opts.Login = steps, applied
+	f.show(web.New(f.ctx, opts))
+	f.log.Info().Str("page", f.address()).Msg("nothing is configured yet: open the page, it leads through the set-up")
+	select {
+	case <-ctx.Done():
+	case <-steps.Done:
+		f.log.Info().Msg("set up; the bridge starts")
+	}
+	if err := errors.Join(applied.close(), st.Close()); err != nil {
+		return &exitError{exitFailure, err}
+	}
+	return nil
+}
+
+// tryBroker does with a broker what the bridge will.
+func tryBroker(ctx context.Context, m config.MQTT, log zerolog.Logger) error {
+	if m.URL == config.Embedded {
+		own, err := embed(&m, log)
+		if err == nil {
+			own.Stop()
+		}
+		return err
+	}
+	d := &examiner{cfg: config.Defaults()}
+	d.cfg.MQTT = m
+	d.broker(ctx)
+	for _, f := range d.findings {
+		if f.Result == "problem" {
+			return errors.New(f.Found + ". " + f.Advice)
+		}
+	}
+	return nil
+}
+
+// application is the login of the application that was entered. It implements
+// [web.Login].
+type application struct {
+	st       *store.Store
+	redactor *redact.Redactor
+	ctx      context.Context // of the program
+
+	mu    sync.Mutex
+	logIn localLogins
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+}
+
+// open takes another application in place of the one before.
+func (a *application) open(cfg config.Config) (volvo.TokenSource, error) {
+	if err := a.close(); err != nil {
+		return nil, err
+	}
+	if !cfg.Volvo.OAuth() {
+		return volvo.NewStaticTokens(cfg.Volvo.AccessToken), nil
+	}
+	chains, err := openChains(cfg, a.st, a.redactor.Token)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.logIn = localLogins{chains}
+	var ctx context.Context
+	ctx, a.stop = context.WithCancel(a.ctx)
+	for _, c := range a.logIn.open() {
+		a.wg.Go(func() { c.Run(ctx, func(login.Event) {}) })
+	}
+	return chains[0], nil
+}
+
+// close ends what open began, and keeps the login.
+func (a *application) close() error {
+	a.mu.Lock()
+	logIn, stop := a.logIn, a.stop
+	a.logIn, a.stop = localLogins{}, nil
+	a.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	a.wg.Wait()
+	logIn.wait()
+	var err error
+	for _, c := range logIn.open() {
+		err = errors.Join(err, c.Keep())
+	}
+	return err
+}
+
+func (a *application) current() localLogins {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.logIn
+}
+
+func (a *application) loggedIn() bool {
+	states, _ := a.current().accounts(a.ctx) // never fails here
+	return len(states) > 0 && !states[0].Required
+}
+
+// Accounts implements [web.Login].
+func (a *application) Accounts() []web.LoginAccount { return a.current().Accounts() }
+
+// Begin implements [web.Login].
+func (a *application) Begin(ctx context.Context, account string) (string, error) {
+	return a.current().Begin(ctx, account)
+}
+
+// Finish implements [web.Login].
+func (a *application) Finish(ctx context.Context, pasted string) (web.LoginOutcome, error) {
+	return a.current().Finish(ctx, pasted)
+}
+
+// Confirm implements [web.Login].
+func (a *application) Confirm(ctx context.Context, account string) (web.LoginOutcome, error) {
+	return a.current().Confirm(ctx, account)
+}
+
+// Published implements [web.Login].
+func (a *application) Published(pasted string) bool { return a.current().Published(pasted) }
