@@ -157,6 +157,10 @@ func (s *sheet) plain(r *entity.Row) string {
 	case nil:
 		return s.t("unknown")
 	case float64:
+		if r.Precision != nil {
+			scale := math.Pow10(*r.Precision)
+			v = math.Round(v*scale) / scale
+		}
 		return strings.TrimSpace(s.number(v) + " " + r.Unit)
 	case int:
 		return strings.TrimSpace(strconv.Itoa(v) + " " + r.Unit)

@@ -16,6 +16,7 @@ import (
 	"maragu.dev/gomponents/html"
 
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/web/words"
 )
 
 //go:embed page.css
@@ -159,7 +160,7 @@ func seeOther(w http.ResponseWriter, relative string) {
 
 // t is a text in the language of the page.
 func (s *sheet) t(text string, args ...any) string {
-	text = translated(text, s.language)
+	text = words.In(text, s.language)
 	if len(args) > 0 {
 		return fmt.Sprintf(text, args...)
 	}

@@ -2,7 +2,7 @@
 const body=document.body,root=document.documentElement,lost=document.getElementById("lost");
 root.classList.add("js");
 const clocks=e=>{for(const t of e.querySelectorAll("time.clock")){const d=new Date(t.dateTime);if(isNaN(d))continue;
-const far=Math.abs(Date.now()-d)>72e6;t.textContent=d.toLocaleString(root.lang,far?{dateStyle:"medium",timeStyle:"short"}:{timeStyle:"short"})}};
+const far=Math.abs(Date.now()-d)>72e6;t.textContent=d.toLocaleString(root.lang,far?{dateStyle:"medium",timeStyle:"short",hourCycle:"h23"}:{timeStyle:"short",hourCycle:"h23"})}};
 clocks(document);
 const typing=e=>e.contains(document.activeElement)&&document.activeElement.matches("input,select,textarea");
 const put=parts=>{for(const id in parts){const old=document.getElementById(id);

@@ -25,10 +25,10 @@ type Setup interface {
 
 // SetupState is how far the set-up is.
 type SetupState struct {
-	Broker SetupBroker // without its password
+	Broker SetupBroker // as it was entered last; its password is never shown
 	// Found tells that a broker answers at that address without being asked for.
 	Found, BrokerDone bool
-	Volvo             SetupVolvo // without secrets
+	Volvo             SetupVolvo // as it was entered last; its secrets are never shown
 	VolvoDone         bool
 	// Scopes are those to tick in the portal.
 	Scopes []string
@@ -45,8 +45,12 @@ type SetupState struct {
 // SetupBroker is the broker.
 type SetupBroker struct{ URL, Username, Password string }
 
-// SetupVolvo is what the developer portal gave.
-type SetupVolvo struct{ ClientID, ClientSecret, APIKey, RedirectURL, AccessToken string }
+// SetupVolvo is what the developer portal gave, and what it is used for.
+type SetupVolvo struct {
+	ClientID, ClientSecret, APIKey, RedirectURL, AccessToken string
+	// Allow are the commands that the login must cover.
+	Allow []volvo.Command
+}
 
 // SetupCar is a car of the account. Its number stands for its VIN.
 type SetupCar struct{ Model, VINEnd, Name string }
@@ -57,11 +61,10 @@ type SetupCommand struct {
 	Allowed bool
 }
 
-// SetupCars are the names of the cars in the order of the state, the commands that are
-// allowed, and the PIN, if one is wanted.
+// SetupCars are the names of the cars in the order of the state, and the PIN, if one is
+// wanted.
 type SetupCars struct {
 	Names []string
-	Allow []volvo.Command
 	PIN   string
 }
 
@@ -105,12 +108,22 @@ func (s *sheet) field(name, title, kind, value, hint string, required bool) gomp
 		gomponents.If(hint != "", html.Small(html.ID(name+"-hint"), s.text(hint)))}
 }
 
+// secret is a field whose value is never shown; one that was entered before need not be
+// entered again.
+func (s *sheet) secret(name, title, before, hint string, required bool) gomponents.Node {
+	entered := before != ""
+	if entered {
+		hint = "Entered before; leave it empty to keep that."
+	}
+	return s.field(name, title, "password", "", hint, required && !entered)
+}
+
 func (s *sheet) brokerForm(state SetupState) gomponents.Node {
 	return html.Form(html.Method("post"), html.Action(s.root+"setup/broker"), html.AutoComplete("off"),
 		gomponents.If(state.Found, html.P(html.Class("good"), s.text("A broker answers at this address."))),
 		s.field("url", "Address of the broker", "text", state.Broker.URL, "Such as mqtt://localhost:1883. The word embedded starts a broker inside this program.", true),
 		s.field("username", "User name", "text", state.Broker.Username, "", false),
-		s.field("broker-password", "Password", "password", "", "", false),
+		s.secret("broker-password", "Password", state.Broker.Password, "", false),
 		html.P(html.Button(html.Class("main"), html.ID("try-broker"), s.text("Try it"))))
 }
 
@@ -126,11 +139,15 @@ func (s *sheet) portal(state SetupState) gomponents.Node {
 
 func (s *sheet) volvoForm(state SetupState) gomponents.Node {
 	return html.Form(html.Method("post"), html.Action(s.root+"setup/volvo"), html.AutoComplete("off"),
-		s.field("api_key", "VCC API key - Primary", "password", "", "", true),
+		s.secret("api_key", "VCC API key - Primary", state.Volvo.APIKey, "", true),
 		s.field("client_id", "Client ID", "text", state.Volvo.ClientID, "", false),
-		s.field("client_secret", "Client secret", "password", "", "", false),
+		s.secret("client_secret", "Client secret", state.Volvo.ClientSecret, "", false),
 		s.field("redirect_url", "Redirect URI", "text", state.Volvo.RedirectURL, "It must be the one in the portal, letter by letter.", false),
-		html.Details(html.Summary(s.text("For a trial of an hour: a test token instead")), s.field("access_token", "Test access token of the portal", "password", "", "Leave client ID and secret empty then.", false)),
+		html.Details(html.Summary(s.text("For a trial of an hour: a test token instead")), s.secret("access_token", "Test access token of the portal", "", "Leave client ID and secret empty then.", false)),
+		html.FieldSet(html.Legend(s.text("What may be done to the cars over MQTT and on this page; the login asks for it")), gomponents.Map(state.Commands, func(c SetupCommand) gomponents.Node {
+			id := "allow-" + string(c.Command)
+			return html.Div(html.Class("check"), html.Input(html.ID(id), html.Type("checkbox"), html.Name("allow"), html.Value(string(c.Command)), gomponents.If(c.Allowed, html.Checked())), html.Label(html.For(id), gomponents.Text(s.orderName(c.Command))))
+		})),
 		html.P(html.Button(html.Class("main"), html.ID("try-volvo"), s.text("Try it"))))
 }
 
@@ -156,11 +173,7 @@ func (s *sheet) carsForm(state SetupState) gomponents.Node {
 			id := "name-" + c.VINEnd
 			return gomponents.Group{html.Label(html.For(id), s.text("Name of the %s (VIN ...%s)", c.Model, c.VINEnd)), html.Input(html.ID(id), html.Name("name"), html.Type("text"), html.Value(c.Name), html.MaxLength("40"))}
 		}),
-		html.FieldSet(html.Legend(s.text("What may be done to the cars over MQTT and on this page")), gomponents.Map(state.Commands, func(c SetupCommand) gomponents.Node {
-			id := "allow-" + string(c.Command)
-			return html.Div(html.Class("check"), html.Input(html.ID(id), html.Type("checkbox"), html.Name("allow"), html.Value(string(c.Command)), gomponents.If(c.Allowed, html.Checked())), html.Label(html.For(id), gomponents.Text(s.orderName(c.Command))))
-		})),
-		s.field("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "password", "", "", false),
+		s.secret("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "", "", false),
 		html.P(html.Button(html.Class("main"), html.ID("finish"), s.text("Write it and start"))))
 }
 
@@ -173,14 +186,15 @@ func (s *site) takeSetup(w http.ResponseWriter, r *http.Request) {
 	case "broker":
 		err = s.opts.Setup.Broker(r.Context(), SetupBroker{form("url"), form("username"), r.PostFormValue("broker-password")})
 	case "volvo":
-		err = s.opts.Setup.Volvo(r.Context(), SetupVolvo{form("client_id"), form("client_secret"), form("api_key"), form("redirect_url"), form("access_token")})
+		chosen := SetupVolvo{ClientID: form("client_id"), ClientSecret: form("client_secret"), APIKey: form("api_key"), RedirectURL: form("redirect_url"), AccessToken: form("access_token")}
+		for _, c := range r.PostForm["allow"] {
+			chosen.Allow = append(chosen.Allow, volvo.Command(c))
+		}
+		err = s.opts.Setup.Volvo(r.Context(), chosen)
 	case "cars":
 		chosen := SetupCars{PIN: form("pin")}
 		for _, name := range r.PostForm["name"] {
 			chosen.Names = append(chosen.Names, strings.TrimSpace(name))
-		}
-		for _, c := range r.PostForm["allow"] {
-			chosen.Allow = append(chosen.Allow, volvo.Command(c))
 		}
 		err = s.opts.Setup.Finish(r.Context(), chosen)
 	default:

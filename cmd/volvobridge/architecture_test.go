@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"cmd/volvobridge/internal/control": {"volvobridge/bridge/web", "github.com/rs/zerolog"},
 	"cmd/volvobridge/internal/redact":  {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/bridge/doctor"},
 	"cmd/volvobridge/internal/logbook": {"volvobridge/bridge/web"},
+	"cmd/volvobridge/internal/report":  {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/cmd/volvobridge/internal/redact", "volvobridge/bridge/doctor", "volvobridge/discovery"},
 	"cmd/volvobridge/internal/setup":   {"volvobridge/cmd/volvobridge/internal/config", "volvobridge/bridge/entity", "volvobridge/bridge/web", "volvobridge/volvo"},
 	"cmd/volvobridge/internal/broker":  {"github.com/mochi-mqtt/server/v2"},
 	"bridge":                           {"volvobridge/bridge/", "volvobridge/volvo", "volvobridge/discovery", "github.com/rs/zerolog"},
@@ -37,7 +38,8 @@ var mayImport = map[string][]string{
 	"bridge/picture":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/link", "volvobridge/bridge/mqtt", "golang.org/x/image"},
 	"bridge/schedule":                  {"volvobridge/volvo"},
 	"bridge/store":                     {"volvobridge/volvo"},
-	"bridge/web":                       {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web":                       {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "volvobridge/bridge/web/words", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web/words":                 {"volvobridge/bridge/entity"},
 	"discovery":                        {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                            {"golang.org/x/oauth2"},
 	"volvo/simulator":                  {},
@@ -103,7 +105,7 @@ func checkImport(t *testing.T, folder, name string) {
 }
 
 // pure are the rooms that decide and do nothing: the time is an argument.
-var pure = []string{"bridge/command", "bridge/entity", "bridge/history", "bridge/schedule", "discovery"}
+var pure = []string{"bridge/command", "bridge/entity", "bridge/history", "bridge/schedule", "bridge/web/words", "discovery"}
 
 // TestPureRooms: no clock, no goroutine, no files, no network.
 func TestPureRooms(t *testing.T) {

@@ -172,7 +172,7 @@ func demoConfig(cloud *simulator.Cloud, api, dir string) config.Config {
 	for i, name := range []string{"EX30", "XC60", "XC90"} {
 		cfg.Volvo.Vehicles = append(cfg.Volvo.Vehicles, config.Vehicle{VIN: cloud.VINs()[i], Name: name})
 	}
-	cfg.Polling.DailyQuota, cfg.Polling.Reserve, cfg.Polling.PerMinute = 1e9, 0, 1e6
+	cfg.Polling.DailyQuota, cfg.Polling.Reserve, cfg.Polling.PerMinute, cfg.Polling.MinInterval = 1e9, 0, 1e6, demoRead
 	cfg.Polling.Intervals = map[volvo.Resource]time.Duration{}
 	for _, r := range volvo.Resources() {
 		switch r {

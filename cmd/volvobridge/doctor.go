@@ -21,6 +21,7 @@ import (
 	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/cmd/volvobridge/internal/control"
 	"volvobridge/cmd/volvobridge/internal/redact"
+	"volvobridge/cmd/volvobridge/internal/report"
 )
 
 const (
@@ -153,6 +154,12 @@ func (d *examiner) bridge(ctx context.Context) {
 	}
 	d.findings = append(d.findings, findings...)
 	_ = st.Close() // what it could not write is a problem of the store, found above
+}
+
+// bundle is the report for a public issue.
+func (d *examiner) bundle() ([]byte, error) {
+	v, commit := buildVersion()
+	return report.Report{Version: v, Commit: commit, Config: d.cfg, File: d.file, Redact: d.redact, Findings: d.findings}.JSON()
 }
 
 // storeFinding tries to write.

@@ -34,7 +34,7 @@ func TestExitCodes(t *testing.T) {
 		want string
 	}{
 		{"config check -c " + good, 0, "ok"}, {"config check -c " + bad, 2, "line 1: unknown key"}, {"run -c " + bad, 2, "line 1"},
-		{"run -c " + dir + "/none.yaml", 2, "config.example.yaml"}, {"healthcheck -c " + good, 0, "off"}, {"healthcheck -c " + bad, 1, ""},
+		{"doctor -c " + dir + "/none.yaml", 2, "config.example.yaml"}, {"healthcheck -c " + good, 0, "off"}, {"healthcheck -c " + bad, 1, ""},
 		{"version", 0, "volvobridge "}, {"nonsense", 2, "unknown command"}, {"run --nonsense", 2, "unknown flag"}, {"run --help", 0, "Examples:"},
 		{"completion bash", 0, "bash completion"},
 	} {

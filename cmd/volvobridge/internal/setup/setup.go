@@ -3,6 +3,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,8 @@ type Setup struct {
 
 	mu         sync.Mutex
 	cfg        config.Config
+	broker     web.SetupBroker // as it was entered last
+	volvo      web.SetupVolvo  // the same
 	brokerDone bool
 	volvoDone  bool
 	tokens     volvo.TokenSource
@@ -63,7 +66,9 @@ type Setup struct {
 
 // New begins a set-up with what is configured already.
 func New(file string, cfg config.Config, means Means) *Setup {
-	return &Setup{file: file, cfg: cfg, means: means, Done: make(chan struct{})}
+	v := cfg.Volvo
+	return &Setup{file: file, cfg: cfg, means: means, Done: make(chan struct{}), broker: web.SetupBroker{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password},
+		volvo: web.SetupVolvo{ClientID: v.ClientID, ClientSecret: v.ClientSecret, APIKey: v.APIKey, RedirectURL: v.RedirectURL}}
 }
 
 // State implements [web.Setup].
@@ -71,8 +76,7 @@ func (s *Setup) State(ctx context.Context) web.SetupState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.cfg.Volvo
-	state := web.SetupState{Broker: web.SetupBroker{URL: s.cfg.MQTT.URL, Username: s.cfg.MQTT.Username}, BrokerDone: s.brokerDone, Found: s.listens(),
-		Volvo: web.SetupVolvo{ClientID: v.ClientID, RedirectURL: v.RedirectURL}, VolvoDone: s.volvoDone, Scopes: entity.Scopes(volvo.AllCommands()), Done: s.where != "", Where: s.where}
+	state := web.SetupState{Broker: s.broker, BrokerDone: s.brokerDone, Found: s.listens(), Volvo: s.volvo, VolvoDone: s.volvoDone, Scopes: entity.Scopes(volvo.AllCommands()), Done: s.where != "", Where: s.where}
 	for _, c := range volvo.AllCommands() {
 		state.Commands = append(state.Commands, web.SetupCommand{Command: c, Allowed: slices.Contains(s.cfg.Commands.Allow, c)})
 	}
@@ -101,17 +105,18 @@ func (s *Setup) listens() bool {
 func (s *Setup) Broker(ctx context.Context, b web.SetupBroker) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if b.Password == "" && b.Username == s.broker.Username && b.Username != "" {
+		b.Password = s.broker.Password // entered before, and not shown again
+	}
+	s.broker = b
 	tried := s.cfg
-	tried.MQTT.URL, tried.MQTT.Username = b.URL, b.Username
+	tried.MQTT.URL, tried.MQTT.Username, tried.MQTT.Password = b.URL, b.Username, b.Password
 	if !strings.Contains(b.URL, "://") && b.URL != config.Embedded {
 		tried.MQTT.URL = "mqtt://" + b.URL
 	}
 	if u, err := url.Parse(tried.MQTT.URL); err == nil && u.Host != "" && u.Port() == "" && (u.Scheme == "mqtt" || u.Scheme == "mqtts") {
 		u.Host += map[string]string{"mqtt": ":1883", "mqtts": ":8883"}[u.Scheme]
 		tried.MQTT.URL = u.String()
-	}
-	if b.Password != "" || b.Username == "" {
-		tried.MQTT.Password = b.Password
 	}
 	s.means.Secret(tried.MQTT.Password)
 	if err := tried.Check("mqtt."); err != nil {
@@ -130,25 +135,23 @@ func (s *Setup) Broker(ctx context.Context, b web.SetupBroker) error {
 func (s *Setup) Volvo(ctx context.Context, v web.SetupVolvo) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	v.APIKey, v.ClientSecret = cmp.Or(v.APIKey, s.volvo.APIKey), cmp.Or(v.ClientSecret, s.volvo.ClientSecret) // entered before, and not shown again
+	v.RedirectURL = cmp.Or(v.RedirectURL, s.volvo.RedirectURL)
+	s.volvo = v
 	tried := s.cfg
 	a := &tried.Volvo
-	a.ClientID, a.APIKey, a.AccessToken = v.ClientID, v.APIKey, nil
-	if v.ClientSecret != "" {
-		a.ClientSecret = v.ClientSecret
-	}
-	if v.RedirectURL != "" {
-		a.RedirectURL = v.RedirectURL
-	}
+	a.ClientID, a.ClientSecret, a.APIKey, a.RedirectURL, a.AccessToken = v.ClientID, v.ClientSecret, v.APIKey, v.RedirectURL, nil
 	if v.AccessToken != "" {
 		a.ClientID, a.ClientSecret, a.AccessToken = "", "", config.AccessToken{}
 		for _, api := range volvo.APIs() {
 			a.AccessToken[api] = v.AccessToken
 		}
 	}
+	tried.Commands.Allow = v.Allow
 	for _, secret := range []string{a.APIKey, a.ClientSecret, v.AccessToken} {
 		s.means.Secret(secret)
 	}
-	if err := tried.Check("volvo."); err != nil {
+	if err := errors.Join(tried.Check("volvo."), tried.Check("commands.")); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, tryPatience)
@@ -243,9 +246,8 @@ func (s *Setup) Finish(_ context.Context, c web.SetupCars) error {
 		return errors.New("the steps before are not done")
 	}
 	tried := s.cfg
-	tried.Commands.Allow, tried.Commands.PIN = c.Allow, c.PIN
+	tried.Commands.PIN = c.PIN
 	s.means.Secret(c.PIN)
-	var vehicles []map[string]string
 	tried.Volvo.Vehicles = nil
 	for i, vin := range s.vins {
 		name := ""
@@ -253,12 +255,11 @@ func (s *Setup) Finish(_ context.Context, c web.SetupCars) error {
 			name = c.Names[i]
 		}
 		tried.Volvo.Vehicles = append(tried.Volvo.Vehicles, config.Vehicle{VIN: vin, Name: name})
-		vehicles = append(vehicles, map[string]string{"vin": vin, "name": name})
 	}
 	if err := tried.Check(""); err != nil {
 		return err
 	}
-	where, err := config.Write(s.file, s.cfg, s.changes(tried, vehicles))
+	where, err := config.Write(s.file, s.cfg, changes(tried))
 	if err != nil {
 		return err
 	}
@@ -268,8 +269,8 @@ func (s *Setup) Finish(_ context.Context, c web.SetupCars) error {
 }
 
 // changes are the keys to write: those that a person entered.
-func (s *Setup) changes(cfg config.Config, vehicles []map[string]string) []config.Change {
-	changes := []config.Change{{Key: "volvo.vehicles", Value: vehicles}, {Key: "commands.allow", Value: cfg.Commands.Allow}}
+func changes(cfg config.Config) []config.Change {
+	var changes []config.Change
 	add := func(key, value string) {
 		if value != "" && cfg.Variable(key) == "" {
 			changes = append(changes, config.Change{Key: key, Value: value})
@@ -280,6 +281,7 @@ func (s *Setup) changes(cfg config.Config, vehicles []map[string]string) []confi
 	add("volvo.client_secret", cfg.Volvo.ClientSecret)
 	add("volvo.redirect_url", cfg.Volvo.RedirectURL)
 	add("volvo.access_token", cfg.Volvo.AccessToken[volvo.ConnectedVehicle])
+	changes = append(changes, config.Change{Key: "volvo.vehicles", Value: cfg.Volvo.Vehicles}, config.Change{Key: "commands.allow", Value: cfg.Commands.Allow})
 	add("mqtt.url", cfg.MQTT.URL)
 	add("mqtt.username", cfg.MQTT.Username)
 	add("mqtt.password", cfg.MQTT.Password)

@@ -1,7 +1,7 @@
-package web
+package words
 
-// words are the texts of the pages in German, Swedish, Dutch and Norwegian.
-var words = map[string][4]string{
+// table holds the texts of the pages in German, Swedish, Dutch and Norwegian.
+var table = map[string][4]string{
 	"%d calls left": {"%d Aufrufe übrig", "%d anrop kvar", "%d aanroepen over", "%d kall igjen"},
 	"%d days":       {"%d Tagen", "%d dagar", "%d dagen", "%d dager"},
 	"%d min":        {"%d min", "%d min", "%d min", "%d min"},
@@ -39,9 +39,10 @@ var words = map[string][4]string{
 	"Done.":               {"Fertig.", "Klart.", "Klaar.", "Ferdig."},
 	"Download the report": {"Bericht herunterladen", "Ladda ner rapporten", "Rapport downloaden", "Last ned rapporten"},
 	"Enter":               {"Eintreten", "Logga in", "Naar binnen", "Gå inn"},
-	"Entities":            {"Entitäten", "Entiteter", "Entiteiten", "Entiteter"},
-	"Entity":              {"Entität", "Entitet", "Entiteit", "Entitet"},
-	"Finish":              {"Fertigstellen", "Slutför", "Afronden", "Fullfør"},
+	"Entered before; leave it empty to keep that.": {"Schon eingegeben; leer lassen, um es zu behalten.", "Redan angivet; lämna tomt för att behålla det.", "Al ingevoerd; laat leeg om het te behouden.", "Allerede oppgitt; la stå tomt for å beholde det."},
+	"Entities": {"Entitäten", "Entiteter", "Entiteiten", "Entiteter"},
+	"Entity":   {"Entität", "Entitet", "Entiteit", "Entitet"},
+	"Finish":   {"Fertigstellen", "Slutför", "Afronden", "Fullfør"},
 	"For a trial of an hour: a test token instead":                           {"Zum Ausprobieren für eine Stunde: stattdessen ein Test-Token", "För att prova i en timme: en testtoken i stället", "Om een uur te proberen: in plaats daarvan een testtoken", "For å prøve i en time: et testtoken i stedet"},
 	"Four steps. Each is tried at once; nothing is written before the last.": {"Vier Schritte. Jeder wird sofort ausprobiert; vor dem letzten wird nichts geschrieben.", "Fyra steg. Varje steg provas genast; inget skrivs före det sista.", "Vier stappen. Elke wordt meteen geprobeerd; vóór de laatste wordt niets geschreven.", "Fire steg. Hvert prøves med en gang; ingenting skrives før det siste."},
 	"Go on with the set-up":             {"Weiter mit der Einrichtung", "Fortsätt inställningen", "Verder met instellen", "Fortsett oppsettet"},
@@ -142,7 +143,7 @@ var words = map[string][4]string{
 	"Volvo's time":      {"Volvos Zeit", "Volvos tid", "Volvo's tijd", "Volvos tid"},
 	"What":              {"Was", "Vad", "Wat", "Hva"},
 	"What became of it": {"Was daraus wurde", "Vad det blev av det", "Wat ervan werd", "Hva det ble til"},
-	"What may be done to the cars over MQTT and on this page": {"Was mit den Autos über MQTT und auf dieser Seite geschehen darf", "Vad som får göras med bilarna via MQTT och på den här sidan", "Wat er via MQTT en op deze pagina met de auto's mag gebeuren", "Hva som kan gjøres med bilene over MQTT og på denne siden"},
+	"What may be done to the cars over MQTT and on this page; the login asks for it": {"Was mit den Autos über MQTT und auf dieser Seite geschehen darf; die Anmeldung fragt danach", "Vad som får göras med bilarna via MQTT och på den här sidan; inloggningen frågar efter det", "Wat er via MQTT en op deze pagina met de auto's mag gebeuren; de aanmelding vraagt ernaar", "Hva som kan gjøres med bilene over MQTT og på denne siden; innloggingen spør om det"},
 	"What to do":         {"Was zu tun ist", "Vad du kan göra", "Wat te doen", "Hva du kan gjøre"},
 	"When":               {"Wann", "När", "Wanneer", "Når"},
 	"Why":                {"Warum", "Varför", "Waarom", "Hvorfor"},
