@@ -164,7 +164,7 @@ func New(opts Options) *Bridge {
 	b := &Bridge{
 		opts: opts, rules: rules, log: opts.Log,
 		fleet:   fleet{byVIN: map[string]*car{}, bySlug: map[string]*car{}, names: entity.NewDeviceNames()},
-		link:    link.New(entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language}, opts.HomeAssistant.Prefix, opts.Log),
+		link:    link.New(entity.Place{Base: opts.MQTT.Topic, ClientID: opts.MQTT.ClientID, Version: opts.Version, Language: opts.HomeAssistant.Language, Page: opts.Page}, opts.HomeAssistant.Prefix, opts.Log),
 		files:   &files{store: opts.Store, log: opts.Log},
 		self:    self{unknownFields: map[string]bool{}, denied: map[string]bool{}},
 		workers: workers{results: make(chan account.Result, 64), progress: make(chan progress, 64), pictures: make(chan picture.Fetched, 8), tasks: make(chan func(time.Time), 16), quit: make(chan struct{})},

@@ -27,6 +27,8 @@ type Options struct {
 	Secret func(string)
 	// Host names this machine for whoever finds two bridges on one base topic.
 	Host string
+	// Page is the address of the web page, for the devices in Home Assistant; empty: none.
+	Page string
 	// Version names the program in discovery.
 	Version string
 }

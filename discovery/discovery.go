@@ -39,6 +39,8 @@ type Device struct {
 	SerialNumber string   `json:"serial_number,omitempty"`
 	SWVersion    string   `json:"sw_version,omitempty"`
 	ViaDevice    string   `json:"via_device,omitempty"`
+	// ConfigurationURL is where a person sets the device up: http, https or homeassistant.
+	ConfigurationURL string `json:"configuration_url,omitempty"`
 }
 
 // Origin names the program that announces.

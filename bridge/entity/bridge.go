@@ -43,7 +43,7 @@ const bridgeName = "Volvo bridge"
 func BridgeMessage(p Place) discovery.Message {
 	m := discovery.Message{
 		Device: discovery.Device{Identifiers: []string{p.BridgeID()}, Name: bridgeName, Manufacturer: "volvobridge",
-			Model: "MQTT bridge", SWVersion: p.Version},
+			Model: "MQTT bridge", SWVersion: p.Version, ConfigurationURL: p.Page},
 		Origin: p.origin(), Components: map[string]discovery.Component{},
 	}
 	for _, e := range bridgeEntities {

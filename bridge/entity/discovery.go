@@ -15,6 +15,8 @@ type Place struct {
 	// ClientID and Version are the bridge's.
 	ClientID, Version string
 	Language          string
+	// Page is the address of the web page; empty: there is none.
+	Page string
 }
 
 // Topic joins the levels below the base.
@@ -60,7 +62,7 @@ func (c *Car) Message(r Rules, p Place) discovery.Message {
 	m := discovery.Message{
 		Device: discovery.Device{
 			Identifiers: []string{c.DeviceID()}, Name: c.Device, Manufacturer: "Volvo",
-			Model: cmp.Or(model, "Volvo"), SerialNumber: c.VIN, ViaDevice: p.BridgeID(),
+			Model: cmp.Or(model, "Volvo"), SerialNumber: c.VIN, ViaDevice: p.BridgeID(), ConfigurationURL: p.Page,
 		},
 		Origin:           p.origin(),
 		Availability:     []discovery.Availability{{Topic: p.Topic("bridge", "availability")}, {Topic: p.Topic(c.Level, "availability")}},

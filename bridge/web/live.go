@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 	"time"
 )
@@ -22,8 +23,27 @@ type streams struct {
 	end  <-chan struct{} // of the server
 }
 
-// seed is of the digests of what was sent.
+// sent is what was sent of a part: digests of all of it, and of it without its ages.
+type sent struct{ whole, ageless uint64 }
+
+// seed is of the digests.
 var seed = maphash.MakeSeed()
+
+// ages are the texts of times: they change by themselves, second by second.
+var ages = regexp.MustCompile(`(<time[^>]*>)[^<]*`)
+
+func digestOf(html string) sent {
+	return sent{maphash.String(seed, html), maphash.String(seed, ages.ReplaceAllString(html, "$1"))}
+}
+
+// why a message is sent.
+type why int
+
+const (
+	opened       why = iota // the page may be older than the stream
+	somethingNew            // ages alone are no news
+	grownOld                // of the ages, too
+)
 
 // stream sends the parts of a page again that change, as server-sent events: each a JSON
 // object of id and HTML.
@@ -49,22 +69,25 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not wait for more
 	out := http.NewResponseController(w)
-	sent := map[string]uint64{}
+	sent := map[string]sent{}
 	renew := time.NewTicker(renewEvery)
 	defer renew.Stop()
-	for first := true; ; first = false {
+	why := opened
+	for {
 		changed, more := s.changed(s.pages[index])
-		message := s.changes(r, s.pages[index], sent, first)
+		message := s.changes(r, s.pages[index], sent, why)
 		if err := out.SetWriteDeadline(time.Now().Add(sendLimit)); err != nil {
 			return
 		}
 		if _, err := w.Write(message); err != nil || out.Flush() != nil {
 			return
 		}
+		why = somethingNew
 		select {
 		case <-changed:
 		case <-more:
 		case <-renew.C:
+			why = grownOld
 		case <-r.Context().Done():
 			return
 		case <-s.streams.end:
@@ -94,9 +117,8 @@ func (s *site) changed(p page) (changed, more <-chan struct{}) {
 
 var alive = []byte(": alive\n\n")
 
-// changes is the message with the parts that differ from what was sent; the first one
-// goes out whole, since the page may be older than the stream.
-func (s *site) changes(r *http.Request, p page, sent map[string]uint64, first bool) []byte {
+// changes is the message with the parts that differ from what was sent.
+func (s *site) changes(r *http.Request, p page, before map[string]sent, because why) []byte {
 	sheet := s.sheet(r)
 	if sheet.look(r.Context()) != nil {
 		return alive
@@ -104,11 +126,12 @@ func (s *site) changes(r *http.Request, p page, sent map[string]uint64, first bo
 	p.body(sheet)
 	parts := map[string]string{}
 	for _, region := range sheet.regions {
-		if digest := maphash.String(seed, region.html); sent[region.id] != digest {
-			sent[region.id], parts[region.id] = digest, region.html
+		now, old := digestOf(region.html), before[region.id]
+		if now.ageless != old.ageless || because != somethingNew && now.whole != old.whole {
+			before[region.id], parts[region.id] = now, region.html
 		}
 	}
-	if len(parts) == 0 && !first {
+	if len(parts) == 0 && because != opened {
 		return alive
 	}
 	var b bytes.Buffer

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,23 @@ func (f *front) close() {
 
 // address is the page's, for a person on this machine.
 func (f *front) address() string { return "http://" + reachable(f.listener.Addr()) + "/" }
+
+// pageAddress is the page's as others reach it: by the first of its own names, else by the
+// address that it listens on, or this machine's name.
+func pageAddress(h config.HTTP) string {
+	host, port, err := net.SplitHostPort(h.Listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case len(h.Hosts) > 0:
+		host = h.Hosts[0]
+	case host == "" || ip != nil && ip.IsUnspecified():
+		host = cmp.Or(hostName(), "localhost")
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/"
+}
 
 // siteOptions are what every site has that this program shows.
 func siteOptions(cfg config.Config, log zerolog.Logger, book *logbook.Book, redactor *redact.Redactor) web.Options {

@@ -48,33 +48,33 @@ func runFile(ctx context.Context, file string, stderr io.Writer) error {
 	book := logbook.New(redactor.Line)
 	log := newLog(cfg.Log, zerolog.TraceLevel, redactor, book)
 	tellSecrets(cfg, redactor)
-	f, err := openFront(cfg.HTTP.Listen, log)
-	if err != nil {
-		return &exitError{exitFailure, err}
-	}
-	defer f.close()
-	if incomplete {
-		if err := f.setUp(ctx, file, cfg, book, redactor); err != nil || ctx.Err() != nil {
-			return err
-		}
-		if cfg, err = config.Load(file); err != nil {
-			return err
-		}
-		tellSecrets(cfg, redactor)
-	}
-	return runBridge(ctx, cfg, file, f, book, redactor)
-}
-
-// runBridge builds everything of the configuration and runs it.
-func runBridge(ctx context.Context, cfg config.Config, file string, f *front, book *logbook.Book, redactor *redact.Redactor) error {
-	log := f.log
-	tlsCfg, err := tlsConfig(cfg.MQTT)
-	if err != nil {
-		return &exitError{exitConfig, err}
-	}
 	st, err := store.Open(cfg.Store)
 	if err != nil {
 		return &exitError{exitFailure, err}
+	}
+	f, err := openFront(cfg.HTTP.Listen, log)
+	if err != nil {
+		return &exitError{exitFailure, errors.Join(err, st.Close())}
+	}
+	defer f.close()
+	if incomplete {
+		if err := f.setUp(ctx, file, cfg, st, book, redactor); err != nil || ctx.Err() != nil {
+			return errors.Join(err, st.Close())
+		}
+		if cfg, err = config.Load(file); err != nil {
+			return errors.Join(err, st.Close())
+		}
+		tellSecrets(cfg, redactor)
+	}
+	return runBridge(ctx, cfg, file, st, f, book, redactor)
+}
+
+// runBridge builds everything of the configuration and runs it.
+func runBridge(ctx context.Context, cfg config.Config, file string, st *store.Store, f *front, book *logbook.Book, redactor *redact.Redactor) error {
+	log := f.log
+	tlsCfg, err := tlsConfig(cfg.MQTT)
+	if err != nil {
+		return &exitError{exitConfig, errors.Join(err, st.Close())}
 	}
 	logNotes(cfg, st, log)
 	chains, err := openChains(cfg, st, redactor.Token)
@@ -177,7 +177,7 @@ func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redac
 			Rules: schedule.Rules{Profile: schedule.Profile(cfg.Polling.Profile), Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
-		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(),
+		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(), Page: pageAddress(cfg.HTTP),
 	}
 }
 

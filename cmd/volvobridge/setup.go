@@ -18,11 +18,7 @@ import (
 )
 
 // setUp serves the page that takes a first configuration, and returns when it is written.
-func (f *front) setUp(ctx context.Context, file string, cfg config.Config, book *logbook.Book, redactor *redact.Redactor) error {
-	st, err := store.Open(cfg.Store)
-	if err != nil {
-		return &exitError{exitFailure, err}
-	}
+func (f *front) setUp(ctx context.Context, file string, cfg config.Config, st *store.Store, book *logbook.Book, redactor *redact.Redactor) error {
 	applied := &application{st: st, redactor: redactor, ctx: ctx}
 	steps := setup.New(file, cfg, setup.Means{
 		TryBroker: func(ctx context.Context, m config.MQTT) error { return tryBroker(ctx, m, f.log) },
@@ -48,7 +44,7 @@ func (f *front) setUp(ctx context.Context, file string, cfg config.Config, book 
 	case <-steps.Done:
 		f.log.Info().Msg("set up; the bridge starts")
 	}
-	if err := errors.Join(applied.close(), st.Close()); err != nil {
+	if err := applied.close(); err != nil {
 		return &exitError{exitFailure, err}
 	}
 	return nil
