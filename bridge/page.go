@@ -96,8 +96,11 @@ func (p Page) Command(ctx context.Context, level, id string, payload []byte) (st
 			status = entity.Status{Status: command.Refused, Reason: new(command.Invalid), Advice: new("There is no such car or command.")}
 			return
 		}
+		before := c.Statuses[id]
 		s.execute(s.machine.Take(c.commands, id, s.message(mqtt.Received{Payload: payload, At: now}, now), s.situation(c.account, now)), now)
-		status = c.Statuses[id]
+		if status = c.Statuses[id]; status == before { // nothing is told before the journal knows of it
+			status = entity.Status{Status: command.Sending}
+		}
 	})
 	return status, err
 }

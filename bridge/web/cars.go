@@ -11,89 +11,89 @@ import (
 	"time"
 
 	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/web/el"
 	"volvobridge/volvo"
 )
 
 // carsPage is the first page: a card a car.
-func carsPage(s *sheet) gomponents.Node {
-	cards := gomponents.Map(s.view.Cars, func(c Car) gomponents.Node { return s.card(&c) })
+func carsPage(s *sheet) el.Node {
+	cards := gomponents.Map(s.view.Cars, func(c Car) el.Node { return s.card(&c) })
 	if len(s.view.Cars) == 0 {
-		cards = gomponents.Group{s.live("no-cars", html.Div(html.ID("no-cars"), html.Class("card"), s.text("No car is known yet. It appears by itself once the account lists one.")))}
+		cards = el.Group{s.live("no-cars", el.Div(el.ID("no-cars"), el.Class("card"), s.text("No car is known yet. It appears by itself once the account lists one.")))}
 	}
-	return gomponents.Group{html.H1(s.text("Cars")), s.live("trouble", s.trouble()), html.Div(html.Class("grid"), cards)}
+	return el.Group{el.H1(s.text("Cars")), s.live("trouble", s.trouble()), el.Div(el.Class("grid"), cards)}
 }
 
 // trouble says what is wrong with the whole, in short; "Why" says it at length.
-func (s *sheet) trouble() gomponents.Node {
-	var notes []gomponents.Node
-	add := func(kind string, text gomponents.Node) {
-		notes = append(notes, html.Div(html.Class("note "+kind), text))
+func (s *sheet) trouble() el.Node {
+	var notes []el.Node
+	add := func(kind string, text el.Node) {
+		notes = append(notes, el.Div(el.Class("note "+kind), text))
 	}
-	why := gomponents.Group{gomponents.Text(" "), html.A(html.Href("why"), s.text("Why?"))}
+	why := el.Group{el.Text(" "), el.A(el.Href("why"), s.text("Why?"))}
 	if !s.view.Broker.Connected {
-		add("bad", gomponents.Group{html.Strong(s.text("Not connected to the broker.")), why})
+		add("bad", el.Group{el.Strong(s.text("Not connected to the broker.")), why})
 	}
 	for _, a := range s.view.Accounts {
 		switch {
 		case a.Required:
-			add("bad", gomponents.Group{html.Strong(s.text("A login at Volvo is needed.")), gomponents.Text(" "), html.A(html.Href("login"), s.text("Log in"))})
+			add("bad", el.Group{el.Strong(s.text("A login at Volvo is needed.")), el.Text(" "), el.A(el.Href("login"), s.text("Log in"))})
 		case a.Status != "ok":
-			add("warn", gomponents.Group{html.Strong(s.word(a.Status)), gomponents.Text(". "), s.says(a.Advice), why})
+			add("warn", el.Group{el.Strong(s.word(a.Status)), el.Text(". "), s.says(a.Advice), why})
 		}
 	}
-	return html.Div(html.ID("trouble"), html.Role("status"), gomponents.Group(notes))
+	return el.Div(el.ID("trouble"), el.Role("status"), el.Group(notes))
 }
 
-func (s *sheet) card(c *Car) gomponents.Node {
+func (s *sheet) card(c *Car) el.Node {
 	id := "car-" + c.Level
-	var picture gomponents.Node = html.Span()
+	var picture el.Node = el.Span()
 	if slices.Contains(c.Pictures, "exterior") {
-		picture = html.Img(html.Src("cars/"+c.Level+"/picture/exterior"), html.Alt(s.t("Picture of %s", c.Name)))
+		picture = el.Img(el.Src("cars/"+c.Level+"/picture/exterior"), el.Alt(s.t("Picture of %s", c.Name)))
 	}
-	return html.Article(html.Class("card"), html.ID(id), gomponents.Attr("aria-labelledby", id+"-name"),
-		s.live(id+"-head", html.Div(html.ID(id+"-head"), html.Class("head"), html.H2(html.ID(id+"-name"), gomponents.Text(c.Name)), s.state(c))),
-		html.Div(html.Class("look"), picture, s.live(id+"-top", html.Div(html.ID(id+"-top"), s.topView(c)))),
-		s.live(id+"-facts", html.Div(html.ID(id+"-facts"), html.Dl(html.Class("facts"), gomponents.Group(s.facts(c))))),
-		s.live(id+"-orders", html.Div(html.ID(id+"-orders"), s.orders(c))),
-		s.live(id+"-life", html.Div(html.ID(id+"-life"), html.Role("status"), s.life(c.Last))))
+	return el.Article(el.Class("card"), el.ID(id), el.Attr("aria-labelledby", id+"-name"),
+		s.live(id+"-head", el.Div(el.ID(id+"-head"), el.Class("head"), el.H2(el.ID(id+"-name"), el.Text(c.Name)), s.state(c))),
+		el.Div(el.Class("look"), picture, s.live(id+"-top", el.Div(el.ID(id+"-top"), s.topView(c)))),
+		s.live(id+"-facts", el.Div(el.ID(id+"-facts"), el.Dl(el.Class("facts"), el.Group(s.facts(c))))),
+		s.live(id+"-orders", el.Div(el.ID(id+"-orders"), s.orders(c))),
+		s.live(id+"-life", el.Div(el.ID(id+"-life"), el.Role("status"), s.life(c.Last))))
 }
 
 // state is whether the car is in touch, and what it does.
-func (s *sheet) state(c *Car) gomponents.Node {
+func (s *sheet) state(c *Car) el.Node {
 	if !c.Online {
-		return html.Span(html.Class("badge bad"), s.text("offline"))
+		return el.Span(el.Class("badge bad"), s.text("offline"))
 	}
-	return html.Span(html.Class("badge good"), s.word(c.Phase))
+	return el.Span(el.Class("badge good"), s.word(c.Phase))
 }
 
 // fact is a line of a card; an empty value is unknown.
-func (s *sheet) fact(title, class string, value, age gomponents.Node) gomponents.Node {
+func (s *sheet) fact(title, class string, value, age el.Node) el.Node {
 	if value == nil {
-		value = html.Span(html.Class("dim"), s.text("unknown"))
+		value = el.Span(el.Class("dim"), s.text("unknown"))
 	}
-	return html.Div(html.Class(class), html.Dt(gomponents.Text(title)), html.Dd(value, age))
+	return el.Div(el.Class(class), el.Dt(el.Text(title)), el.Dd(value, age))
 }
 
 // age is how old the values of a row are: by our last read, and by Volvo's own time.
-func (s *sheet) age(r *entity.Row) gomponents.Node {
+func (s *sheet) age(r *entity.Row) el.Node {
 	if r == nil || r.Fetched.IsZero() {
 		return nil
 	}
-	line := gomponents.Group{html.Br(), html.Small(s.ago(r.Fetched), gomponents.If(!r.At.IsZero(), gomponents.Group{gomponents.Text(", "), s.text("Volvo's time"), gomponents.Text(" "), s.clock(r.At)}))}
+	line := el.Group{el.Br(), el.Small(s.ago(r.Fetched), el.If(!r.At.IsZero(), el.Group{el.Text(", "), s.text("Volvo's time"), el.Text(" "), s.clock(r.At)}))}
 	return line
 }
 
-func (s *sheet) facts(c *Car) []gomponents.Node {
-	var facts []gomponents.Node
-	add := func(n gomponents.Node) { facts = append(facts, n) }
+func (s *sheet) facts(c *Car) []el.Node {
+	var facts []el.Node
+	add := func(n el.Node) { facts = append(facts, n) }
 	if r := c.Row("lock"); r != nil {
 		add(s.fact(s.name("lock", "Doors"), "", s.lock(r), s.age(r)))
 	}
 	if r := c.Row("climatization"); r != nil {
-		add(s.fact(s.name("", "Climate"), "", gomponents.Group{s.value(r), gomponents.Text(" "), html.Small(s.text("assumed"))}, nil))
+		add(s.fact(s.name("", "Climate"), "", el.Group{s.value(r), el.Text(" "), el.Small(s.text("assumed"))}, nil))
 	}
 	for _, level := range []struct{ id, reach string }{{"battery_charge_level", "distance_to_empty_battery"}, {"fuel_amount", "distance_to_empty_tank"}} {
 		if r := c.Row(level.id); r != nil {
@@ -134,21 +134,21 @@ func first(c *Car, ids ...string) *entity.Row {
 	return nil
 }
 
-func (s *sheet) lock(r *entity.Row) gomponents.Node {
+func (s *sheet) lock(r *entity.Row) el.Node {
 	word, _ := r.Value.(string)
 	class := map[string]string{"LOCKED": "good", "UNLOCKED": "warn"}[word]
 	if word == "" {
 		return nil
 	}
-	return html.Span(html.Class("big "+class), s.word(strings.ToLower(word)))
+	return el.Span(el.Class("big "+class), s.word(strings.ToLower(word)))
 }
 
 // value is a row's value with its unit; nil is unknown.
-func (s *sheet) value(r *entity.Row) gomponents.Node {
+func (s *sheet) value(r *entity.Row) el.Node {
 	if r == nil || r.Value == nil {
 		return nil
 	}
-	return gomponents.Text(s.plain(r))
+	return el.Text(s.plain(r))
 }
 
 // plain is the same as text.
@@ -192,36 +192,36 @@ func (s *sheet) number(v float64) string {
 	return whole + "," + rest
 }
 
-func (s *sheet) large(r *entity.Row) gomponents.Node {
+func (s *sheet) large(r *entity.Row) el.Node {
 	if r.Value == nil {
 		return nil
 	}
-	return html.Span(html.Class("big"), gomponents.Text(s.plain(r)))
+	return el.Span(el.Class("big"), el.Text(s.plain(r)))
 }
 
 // word is a word of the table as people say it.
-func (s *sheet) word(word string) gomponents.Node { return gomponents.Text(s.t(wordOf(word))) }
+func (s *sheet) word(word string) el.Node { return el.Text(s.t(wordOf(word))) }
 
 // wordOf makes of a word in snake case what is translated.
 func wordOf(word string) string { return strings.ReplaceAll(strings.ToLower(word), "_", " ") }
 
-func (s *sheet) charging(c *Car, r *entity.Row) gomponents.Node {
+func (s *sheet) charging(c *Car, r *entity.Row) el.Node {
 	if r.Value == nil {
 		return nil
 	}
-	parts := []gomponents.Node{s.word(fmt.Sprint(r.Value))}
+	parts := []el.Node{s.word(fmt.Sprint(r.Value))}
 	if power := c.Row("charging_power"); power != nil && power.Value != nil && r.Value == "charging" {
-		parts = append(parts, gomponents.Text(", "+s.plain(power)))
+		parts = append(parts, el.Text(", "+s.plain(power)))
 	}
 	if finish := c.Row("estimated_charging_finish"); finish != nil {
 		if at, err := time.Parse(time.RFC3339, fmt.Sprint(finish.Value)); err == nil {
-			parts = append(parts, gomponents.Text(", "), s.text("done at"), gomponents.Text(" "), s.clock(at))
+			parts = append(parts, el.Text(", "), s.text("done at"), el.Text(" "), s.clock(at))
 		}
 	}
 	if plug := c.Row("charger_connection_status"); plug != nil && plug.Value != nil && r.Value != "charging" {
-		parts = append(parts, gomponents.Text(", "), s.word("plug "+fmt.Sprint(plug.Value)))
+		parts = append(parts, el.Text(", "), s.word("plug "+fmt.Sprint(plug.Value)))
 	}
-	return gomponents.Group(parts)
+	return el.Group(parts)
 }
 
 // partsOpen are the parts of a car that can stand open, in the order of the table.
@@ -243,15 +243,15 @@ func partsOpen(c *Car) (open, unknown []*entity.Row, any bool) {
 }
 
 // openings names what is open.
-func (s *sheet) openings(c *Car) gomponents.Node {
+func (s *sheet) openings(c *Car) el.Node {
 	open, unknown, any := partsOpen(c)
 	switch {
 	case !any || len(open) == 0 && len(unknown) > 0:
 		return nil
 	case len(open) == 0:
-		return html.Span(html.Class("good"), s.text("everything is closed"))
+		return el.Span(el.Class("good"), s.text("everything is closed"))
 	}
-	return html.Strong(html.Class("bad"), gomponents.Text(s.names(open)))
+	return el.Strong(el.Class("bad"), el.Text(s.names(open)))
 }
 
 func (s *sheet) names(rows []*entity.Row) string {
@@ -263,7 +263,7 @@ func (s *sheet) names(rows []*entity.Row) string {
 }
 
 // parts names those of a kind that have a problem.
-func (s *sheet) parts(c *Car, prefix, well string) gomponents.Node {
+func (s *sheet) parts(c *Car, prefix, well string) el.Node {
 	var bad []*entity.Row
 	known := false
 	for i := range c.Rows {
@@ -278,17 +278,17 @@ func (s *sheet) parts(c *Car, prefix, well string) gomponents.Node {
 	case !known:
 		return nil
 	case len(bad) == 0:
-		return html.Span(html.Class("good"), gomponents.Text(well))
+		return el.Span(el.Class("good"), el.Text(well))
 	}
-	return html.Strong(html.Class("bad"), gomponents.Text(s.names(bad)))
+	return el.Strong(el.Class("bad"), el.Text(s.names(bad)))
 }
 
-func (s *sheet) warnings(c *Car, r *entity.Row) gomponents.Node {
+func (s *sheet) warnings(c *Car, r *entity.Row) el.Node {
 	switch {
 	case r.Value == nil:
 		return nil
 	case len(c.Warnings) == 0:
-		return html.Span(html.Class("good"), s.text("none"))
+		return el.Span(el.Class("good"), s.text("none"))
 	}
 	var rows []*entity.Row
 	for _, id := range c.Warnings {
@@ -296,13 +296,13 @@ func (s *sheet) warnings(c *Car, r *entity.Row) gomponents.Node {
 			rows = append(rows, row)
 		}
 	}
-	return html.Strong(html.Class("bad"), gomponents.Text(s.names(rows)))
+	return el.Strong(el.Class("bad"), el.Text(s.names(rows)))
 }
 
-func (s *sheet) engine(r *entity.Row) gomponents.Node {
+func (s *sheet) engine(r *entity.Row) el.Node {
 	switch r.Value {
 	case "ON":
-		return html.Strong(s.text("running"))
+		return el.Strong(s.text("running"))
 	case "OFF":
 		return s.text("stopped")
 	}
@@ -310,15 +310,15 @@ func (s *sheet) engine(r *entity.Row) gomponents.Node {
 }
 
 // position is text and a link: no tile of a map is fetched.
-func (s *sheet) position(c *Car) gomponents.Node {
+func (s *sheet) position(c *Car) el.Node {
 	latitude, ok1 := c.Position["latitude"].(float64)
 	longitude, ok2 := c.Position["longitude"].(float64)
 	if !ok1 || !ok2 {
 		return nil
 	}
 	place := fmt.Sprintf("%.5f, %.5f", latitude, longitude)
-	return gomponents.Group{gomponents.Text(place + " "),
-		html.A(html.Href(fmt.Sprintf("https://www.openstreetmap.org/?mlat=%.5f&mlon=%.5f#map=16/%.5f/%.5f", latitude, longitude, latitude, longitude)), html.Rel("noreferrer noopener"), html.Target("_blank"), s.text("Show on a map"))}
+	return el.Group{el.Text(place + " "),
+		el.A(el.Href(fmt.Sprintf("https://www.openstreetmap.org/?mlat=%.5f&mlon=%.5f#map=16/%.5f/%.5f", latitude, longitude, latitude, longitude)), el.Rel("noreferrer noopener"), el.Target("_blank"), s.text("Show on a map"))}
 }
 
 // orderNames are the texts of the buttons.
@@ -341,51 +341,51 @@ func (s *sheet) orderName(command volvo.Command) string {
 
 // orders are the buttons of what the car offers and the configuration allows, each
 // command once.
-func (s *sheet) orders(c *Car) gomponents.Node {
+func (s *sheet) orders(c *Car) el.Node {
 	seen := map[volvo.Command]bool{}
-	var buttons []gomponents.Node
+	var buttons []el.Node
 	for _, r := range c.Rows {
 		for _, o := range r.Orders {
 			if seen[o.Command] {
 				continue
 			}
 			seen[o.Command] = true
-			buttons = append(buttons, html.Form(html.Method("post"), html.Action("cars/"+c.Level+"/"+r.ID), html.Input(html.Type("hidden"), html.Name("value"), html.Value(o.Word)),
-				html.Button(html.ID("do-"+c.Level+"-"+string(o.Command)), gomponents.If(asks(o.Command), html.Class("danger")), gomponents.Text(s.orderName(o.Command)), gomponents.If(asks(o.Command), gomponents.Text(" ...")))))
+			buttons = append(buttons, el.Form(el.Method("post"), el.Action("cars/"+c.Level+"/"+r.ID), el.Input(el.Type("hidden"), el.Name("value"), el.Value(o.Word)),
+				el.Button(el.ID("do-"+c.Level+"-"+string(o.Command)), el.If(asks(o.Command), el.Class("danger")), el.Text(s.orderName(o.Command)), el.If(asks(o.Command), el.Text(" ...")))))
 		}
 	}
 	if len(buttons) == 0 {
-		return html.P(html.Small(s.text("No command is offered or allowed for this car.")))
+		return el.P(el.Small(s.text("No command is offered or allowed for this car.")))
 	}
-	return html.Div(html.Class("orders"), gomponents.Group(buttons))
+	return el.Div(el.Class("orders"), el.Group(buttons))
 }
 
 // life is where a command is on its way.
-func (s *sheet) life(status *entity.Status) gomponents.Node {
+func (s *sheet) life(status *entity.Status) el.Node {
 	if status == nil || status.Command == nil {
 		return nil
 	}
 	name := s.orderName(volvo.Command(*status.Command))
-	return gomponents.Group{html.Ul(html.Class("life"), gomponents.Attr("aria-label", name), html.Li(html.Class("head"), gomponents.Text(name)), gomponents.Map(steps(*status), func(st step) gomponents.Node {
-		return html.Li(html.Class(st.class), s.word(st.word))
-	})), html.Small(s.ago(status.RequestedAt), s.words(*status))}
+	return el.Group{el.Ul(el.Class("life"), el.Attr("aria-label", name), el.Li(el.Class("head"), el.Text(name)), gomponents.Map(steps(*status), func(st step) el.Node {
+		return el.Li(el.Class(st.class), s.word(st.word))
+	})), el.Small(s.ago(status.RequestedAt), s.words(*status))}
 }
 
 // words are what Volvo and the bridge say of a command.
-func (s *sheet) words(status entity.Status) gomponents.Node {
-	var parts []gomponents.Node
+func (s *sheet) words(status entity.Status) el.Node {
+	var parts []el.Node
 	for _, text := range []*string{status.InvokeStatus, status.Message} {
 		if text != nil && *text != "" {
-			parts = append(parts, gomponents.Text(" "), s.says("Volvo: "+*text+"."))
+			parts = append(parts, el.Text(" "), s.says("Volvo: "+*text+"."))
 		}
 	}
 	if status.Reason != nil {
-		parts = append(parts, gomponents.Text(" "), html.Code(gomponents.Text(*status.Reason)))
+		parts = append(parts, el.Text(" "), el.Code(el.Text(*status.Reason)))
 	}
 	if status.Advice != nil {
-		parts = append(parts, gomponents.Text(" "), s.says(*status.Advice))
+		parts = append(parts, el.Text(" "), s.says(*status.Advice))
 	}
-	return gomponents.Group(parts)
+	return el.Group(parts)
 }
 
 type step struct{ word, class string }
@@ -467,14 +467,14 @@ type request struct {
 // confirm asks whether a command is meant.
 func (s *sheet) confirm(w http.ResponseWriter, code int, c *Car, id, value string, order volvo.Command, problem string) {
 	title := s.t("%s: %s?", c.Name, s.orderName(order))
-	hidden := func(name, value string) gomponents.Node {
-		return html.Input(html.Type("hidden"), html.Name(name), html.Value(value))
+	hidden := func(name, value string) el.Node {
+		return el.Input(el.Type("hidden"), el.Name(name), el.Value(value))
 	}
-	body := html.Section(html.Class("card"), html.H1(gomponents.Text(title)), s.problem(problem),
-		html.P(s.text("This opens or starts a real car, wherever it stands.")),
-		html.Form(html.Method("post"), html.Action(s.root+"cars/"+c.Level+"/"+id), html.AutoComplete("off"), hidden("value", value), hidden("sure", "yes"), hidden("id", newID()),
-			gomponents.If(s.view.Rules.PIN, gomponents.Group{html.Label(html.For("pin"), s.text("PIN")),
-				html.Input(html.ID("pin"), html.Name("pin"), html.Type("password"), gomponents.Attr("inputmode", "numeric"), html.AutoComplete("off"), html.Required(), html.AutoFocus())}),
-			html.Div(html.Class("orders"), html.Button(html.Class("danger"), html.ID("sure"), gomponents.Text(s.orderName(order))), html.A(html.Class("button"), html.Href(s.root+"./#car-"+c.Level), s.text("Cancel")))))
+	body := el.Section(el.Class("card"), el.H1(el.Text(title)), s.problem(problem),
+		el.P(s.text("This opens or starts a real car, wherever it stands.")),
+		el.Form(el.Method("post"), el.Action(s.root+"cars/"+c.Level+"/"+id), el.AutoComplete("off"), hidden("value", value), hidden("sure", "yes"), hidden("id", newID()),
+			el.If(s.view.Rules.PIN, el.Group{el.Label(el.For("pin"), s.text("PIN")),
+				el.Input(el.ID("pin"), el.Name("pin"), el.Type("password"), el.Attr("inputmode", "numeric"), el.AutoComplete("off"), el.Required(), el.AutoFocus())}),
+			el.Div(el.Class("orders"), el.Button(el.Class("danger"), el.ID("sure"), el.Text(s.orderName(order))), el.A(el.Class("button"), el.Href(s.root+"./#car-"+c.Level), s.text("Cancel")))))
 	s.write(w, code, title, "confirm", body, false)
 }

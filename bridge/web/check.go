@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
+
+	"volvobridge/bridge/web/el"
 )
 
 // Check examines everything that the bridge needs, as the command doctor does.
@@ -32,18 +33,18 @@ type CheckState struct {
 type Finding struct{ Area, What, Result, Found, Advice string }
 
 // checkPage shows what doctor prints.
-func checkPage(s *sheet) gomponents.Node {
+func checkPage(s *sheet) el.Node {
 	state := s.site.opts.Check.State()
-	return gomponents.Group{html.H1(s.text("Check")),
-		html.P(s.text("It tries everything that the bridge needs: the network, the clock, the broker and its rights, the login and its scopes, every resource of every car, the quota, the store. Each resource of each car is one call.")),
-		html.Form(html.Method("post"), html.Action("check"), html.Button(html.Class("main"), html.ID("start"), s.text("Check now"))),
-		s.live("round", html.Div(html.ID("round"), s.round(state)))}
+	return el.Group{el.H1(s.text("Check")),
+		el.P(s.text("It tries everything that the bridge needs: the network, the clock, the broker and its rights, the login and its scopes, every resource of every car, the quota, the store. Each resource of each car is one call.")),
+		el.Form(el.Method("post"), el.Action("check"), el.Button(el.Class("main"), el.ID("start"), s.text("Check now"))),
+		s.live("round", el.Div(el.ID("round"), s.round(state)))}
 }
 
-func (s *sheet) round(state CheckState) gomponents.Node {
+func (s *sheet) round(state CheckState) el.Node {
 	switch {
 	case state.Running:
-		return html.P(html.Class("note"), html.Role("status"), s.text("Looking; this takes up to some minutes, since Volvo allows 100 calls a minute."))
+		return el.P(el.Class("note"), el.Role("status"), s.text("Looking; this takes up to some minutes, since Volvo allows 100 calls a minute."))
 	case state.Ended.IsZero():
 		return nil
 	}
@@ -52,13 +53,13 @@ func (s *sheet) round(state CheckState) gomponents.Node {
 		problems += map[bool]int{true: 1}[f.Result == "problem"]
 		warnings += map[bool]int{true: 1}[f.Result == "warning"]
 	}
-	var areas []gomponents.Node
+	var areas []el.Node
 	for area := range chunks(state.Findings) {
-		areas = append(areas, html.Section(html.Class("card"), html.H2(gomponents.Text(area[0].Area)), html.Ul(html.Class("log"), gomponents.Map(area, s.finding))))
+		areas = append(areas, el.Section(el.Class("card"), el.H2(el.Text(area[0].Area)), el.Ul(el.Class("log"), gomponents.Map(area, s.finding))))
 	}
-	return gomponents.Group{html.P(html.Role("status"), html.Strong(html.Class(good(problems == 0)), s.text("%d problems, %d warnings", problems, warnings)), gomponents.Text(" "), s.clock(state.Ended), gomponents.Text(" "),
-		html.A(html.Class("button"), html.Href("check/bundle"), gomponents.Attr("download", "volvobridge-report.json"), s.text("Download the report"))),
-		html.P(html.Small(s.text("The report holds no secret, VIN, name or position: it can go into a public issue."))), gomponents.Group(areas)}
+	return el.Group{el.P(el.Role("status"), el.Strong(el.Class(good(problems == 0)), s.text("%d problems, %d warnings", problems, warnings)), el.Text(" "), s.clock(state.Ended), el.Text(" "),
+		el.A(el.Class("button"), el.Href("check/bundle"), el.Attr("download", "volvobridge-report.json"), s.text("Download the report"))),
+		el.P(el.Small(s.text("The report holds no secret, VIN, name or position: it can go into a public issue."))), el.Group(areas)}
 }
 
 // chunks are the findings by area, in their order.
@@ -77,10 +78,10 @@ func chunks(all []Finding) func(yield func([]Finding) bool) {
 	}
 }
 
-func (s *sheet) finding(f Finding) gomponents.Node {
+func (s *sheet) finding(f Finding) el.Node {
 	class := map[string]string{"ok": "good", "problem": "bad", "warning": "warn"}[f.Result]
-	return html.Li(html.Span(html.Class("badge "+class), s.word(f.Result)), gomponents.Text(" "), html.Strong(gomponents.Text(f.What)), gomponents.Text(": "), s.says(f.Found),
-		gomponents.If(f.Advice != "", html.Div(html.Class("dim"), s.says(f.Advice))))
+	return el.Li(el.Span(el.Class("badge "+class), s.word(f.Result)), el.Text(" "), el.Strong(el.Text(f.What)), el.Text(": "), s.says(f.Found),
+		el.If(f.Advice != "", el.Div(el.Class("dim"), s.says(f.Advice))))
 }
 
 // bundle is the report for a public issue.

@@ -10,10 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
-
 	"volvobridge/bridge/history"
+	"volvobridge/bridge/web/el"
 )
 
 // newID names a form, so that sending it twice is one command.
@@ -46,12 +44,12 @@ var partShapes = []struct{ id, closed, open string }{
 	{"tire_rear_left", "M12 176h9v28h-9z", ""}, {"tire_rear_right", "M99 176h9v28h-9z", ""},
 }
 
-func path(class, d string, title string) gomponents.Node {
-	return gomponents.El("path", html.Class(class), gomponents.Attr("d", d), gomponents.If(title != "", gomponents.El("title", gomponents.Text(title))))
+func path(class, d string, title string) el.Node {
+	return el.El("path", el.Class(class), el.Attr("d", d), el.If(title != "", el.El("title", el.Text(title))))
 }
 
 // topView draws the car from above: what is open is coloured, and named in its text.
-func (s *sheet) topView(c *Car) gomponents.Node {
+func (s *sheet) topView(c *Car) el.Node {
 	open, unknown, any := partsOpen(c)
 	if !any {
 		return nil
@@ -62,7 +60,7 @@ func (s *sheet) topView(c *Car) gomponents.Node {
 	} else if len(unknown) > 0 {
 		label = s.t("unknown")
 	}
-	shapes := []gomponents.Node{
+	shapes := []el.Node{
 		path("s-body", "M30 22Q60 6 90 22Q98 40 98 70V190Q98 222 88 230Q60 238 32 230Q22 222 22 190V70Q22 40 30 22Z", ""),
 		path("s-glass", "M30 62Q60 54 90 62L82 84Q60 78 38 84Z", ""), path("s-glass", "M38 178Q60 184 82 178L88 198Q60 206 32 198Z", ""),
 	}
@@ -85,43 +83,43 @@ func (s *sheet) topView(c *Car) gomponents.Node {
 		}
 		shapes = append(shapes, path(strings.TrimSpace(class), d, s.name(r.ID, r.Name)))
 	}
-	return gomponents.El("svg", gomponents.Attr("viewBox", "-8 -10 136 264"), html.Role("img"), gomponents.Attr("aria-label", label), gomponents.Group(shapes))
+	return el.El("svg", el.Attr("viewBox", "-8 -10 136 264"), el.Role("img"), el.Attr("aria-label", label), el.Group(shapes))
 }
 
-func rect(class string, x, y, width, height float64) gomponents.Node {
-	return gomponents.El("rect", html.Class(class), number("x", x), number("y", y), number("width", max(0, width)), number("height", max(0, height)))
+func rect(class string, x, y, width, height float64) el.Node {
+	return el.El("rect", el.Class(class), number("x", x), number("y", y), number("width", max(0, width)), number("height", max(0, height)))
 }
 
-func number(name string, v float64) gomponents.Node {
-	return gomponents.Attr(name, strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", v), "0"), "."))
+func number(name string, v float64) el.Node {
+	return el.Attr(name, strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", v), "0"), "."))
 }
 
-func label(x, y float64, anchor, text string) gomponents.Node {
-	return gomponents.El("text", number("x", x), number("y", y), gomponents.Attr("text-anchor", anchor), gomponents.Text(text))
+func label(x, y float64, anchor, text string) el.Node {
+	return el.El("text", number("x", x), number("y", y), el.Attr("text-anchor", anchor), el.Text(text))
 }
 
 // budgetBar draws a day's calls: those spent, those to come until the refill, and how
 // far the day is.
-func (s *sheet) budgetBar(a Account) gomponents.Node {
+func (s *sheet) budgetBar(a Account) el.Node {
 	const width, height = 320, 22
 	most := max(1, float64(a.Limit), float64(a.Forecast))
 	spent, forecast := width*float64(a.Spent)/most, width*float64(a.Forecast)/most
 	day := width * (1 - a.Refill.Sub(s.now).Hours()/24)
 	text := s.t("%d of %d calls spent, %d expected by the refill at %s UTC", a.Spent, a.Limit, a.Forecast, a.Refill.UTC().Format("15:04"))
-	return gomponents.El("svg", gomponents.Attr("viewBox", fmt.Sprintf("0 0 %d %d", width, height)), html.Role("img"), gomponents.Attr("aria-label", text),
+	return el.El("svg", el.Attr("viewBox", fmt.Sprintf("0 0 %d %d", width, height)), el.Role("img"), el.Attr("aria-label", text),
 		rect("s-rest", 0, 4, width, 14), rect("s-next", 0, 4, min(width, forecast), 14), rect("s-bar", 0, 4, min(width, spent), 14),
-		gomponents.El("line", html.Class("s-now"), number("x1", day), number("x2", day), gomponents.Attr("y1", "0"), gomponents.Attr("y2", "22")))
+		el.El("line", el.Class("s-now"), number("x1", day), number("x2", day), el.Attr("y1", "0"), el.Attr("y2", "22")))
 }
 
 const plotWidth, plotHeight = 320, 90
 
-func plot(text string, nodes ...gomponents.Node) gomponents.Node {
-	return gomponents.El("svg", gomponents.Attr("viewBox", fmt.Sprintf("0 0 %d %d", plotWidth, plotHeight+16)), html.Role("img"), gomponents.Attr("aria-label", text),
-		rect("s-rest", 0, plotHeight, plotWidth, 1), gomponents.Group(nodes))
+func plot(text string, nodes ...el.Node) el.Node {
+	return el.El("svg", el.Attr("viewBox", fmt.Sprintf("0 0 %d %d", plotWidth, plotHeight+16)), el.Role("img"), el.Attr("aria-label", text),
+		rect("s-rest", 0, plotHeight, plotWidth, 1), el.Group(nodes))
 }
 
 // daysPlot draws the calls of each of the last 30 days.
-func (s *sheet) daysPlot(a Account) gomponents.Node {
+func (s *sheet) daysPlot(a Account) el.Node {
 	days := maps.Clone(a.Days)
 	if days == nil {
 		days = history.Days{}
@@ -133,7 +131,7 @@ func (s *sheet) daysPlot(a Account) gomponents.Node {
 		most = max(most, n)
 	}
 	const step = float64(plotWidth) / history.MostDays
-	var bars []gomponents.Node
+	var bars []el.Node
 	for i := range history.MostDays {
 		n := days[today.AddDate(0, 0, i-history.MostDays+1).Format(time.DateOnly)]
 		height := float64(plotHeight-12) * float64(n) / float64(most)
@@ -144,9 +142,9 @@ func (s *sheet) daysPlot(a Account) gomponents.Node {
 }
 
 // valuesPlot draws how a value went over seven days.
-func (s *sheet) valuesPlot(name, unit string, points []history.Point) gomponents.Node {
+func (s *sheet) valuesPlot(name, unit string, points []history.Point) el.Node {
 	if len(points) < 2 {
-		return html.P(html.Small(s.text("Nothing to draw yet; a point is kept every half hour.")))
+		return el.P(el.Small(s.text("Nothing to draw yet; a point is kept every half hour.")))
 	}
 	low, high := points[0].Value, points[0].Value
 	for _, p := range points {

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/web/el"
 	"volvobridge/bridge/web/words"
 )
 
@@ -36,7 +36,7 @@ func hashOf(text string) string {
 // page is a view that the bar on top leads to.
 type page struct {
 	path, title string
-	body        func(*sheet) gomponents.Node
+	body        func(*sheet) el.Node
 }
 
 // sheet is one rendering of a page.
@@ -78,15 +78,15 @@ func languageOf(configured string, r *http.Request) string {
 }
 
 // live marks a part of the page that is kept up to date. The node must have the id.
-func (s *sheet) live(id string, node gomponents.Node) gomponents.Node {
+func (s *sheet) live(id string, node el.Node) el.Node {
 	var b bytes.Buffer
 	_ = node.Render(&b) // a buffer takes everything
 	s.regions = append(s.regions, region{id, b.String()})
-	return gomponents.Raw(b.String())
+	return el.Raw(b.String())
 }
 
 // write sends the page. Streams tells whether it has live parts.
-func (s *sheet) write(w http.ResponseWriter, status int, title, path string, body gomponents.Node, streams bool) {
+func (s *sheet) write(w http.ResponseWriter, status int, title, path string, body el.Node, streams bool) {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	s.site.protect(w, s.request)
@@ -115,17 +115,17 @@ func (s *site) protect(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+stylePolicy+"; script-src "+scriptPolicy+"; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action "+forms+"; frame-ancestors "+ancestors)
 }
 
-func (s *sheet) document(title, path string, body gomponents.Node, streams bool) gomponents.Node {
-	stream := gomponents.If(streams, html.Data("stream", s.root+"stream?"+s.streamQuery(path)))
-	return html.Doctype(html.HTML(html.Lang(s.language),
-		html.Head(html.Meta(html.Charset("utf-8")), html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
-			html.Meta(html.Name("color-scheme"), html.Content("light dark")), html.TitleEl(gomponents.Text(title+" - volvobridge")),
-			html.Link(html.Rel("icon"), html.Href(s.root+"icon.svg"), html.Type("image/svg+xml")), html.StyleEl(gomponents.Raw(style))),
-		html.Body(stream,
-			html.A(html.Class("skip"), html.Href("#main"), s.text("Skip to the content")),
+func (s *sheet) document(title, path string, body el.Node, streams bool) el.Node {
+	stream := el.If(streams, el.Data("stream", s.root+"stream?"+s.streamQuery(path)))
+	return el.Doctype(el.HTML(el.Lang(s.language),
+		el.Head(el.Meta(el.Charset("utf-8")), el.Meta(el.Name("viewport"), el.Content("width=device-width, initial-scale=1")),
+			el.Meta(el.Name("color-scheme"), el.Content("light dark")), el.TitleEl(el.Text(title+" - volvobridge")),
+			el.Link(el.Rel("icon"), el.Href(s.root+"icon.svg"), el.Type("image/svg+xml")), el.StyleEl(el.Raw(style))),
+		el.Body(stream,
+			el.A(el.Class("skip"), el.Href("#main"), s.text("Skip to the content")),
 			s.bar(path),
-			html.Main(html.ID("main"), gomponents.Attr("tabindex", "-1"), html.P(html.ID("lost"), html.Role("status"), html.Class("note hidden"), s.text("The connection to the bridge is interrupted; values may be old.")), body),
-			html.Script(gomponents.Raw(script)))))
+			el.Main(el.ID("main"), el.Attr("tabindex", "-1"), el.P(el.ID("lost"), el.Role("status"), el.Class("note hidden"), s.text("The connection to the bridge is interrupted; values may be old.")), body),
+			el.Script(el.Raw(script)))))
 }
 
 func (s *sheet) streamQuery(path string) string {
@@ -139,16 +139,16 @@ func (s *sheet) streamQuery(path string) string {
 }
 
 // bar leads to the other pages.
-func (s *sheet) bar(path string) gomponents.Node {
-	return html.Header(html.Class("bar"), html.Span(html.Class("brand"), gomponents.Text("volvobridge")),
-		html.Nav(gomponents.Attr("aria-label", s.t("Pages")), gomponents.Map(s.site.pages, func(p page) gomponents.Node {
+func (s *sheet) bar(path string) el.Node {
+	return el.Header(el.Class("bar"), el.Span(el.Class("brand"), el.Text("volvobridge")),
+		el.Nav(el.Attr("aria-label", s.t("Pages")), gomponents.Map(s.site.pages, func(p page) el.Node {
 			href := s.root + p.path
 			if href == "" {
 				href = "./"
 			}
-			return html.A(html.Href(href), gomponents.If(p.path == path, gomponents.Attr("aria-current", "page")), s.text(p.title))
+			return el.A(el.Href(href), el.If(p.path == path, el.Attr("aria-current", "page")), s.text(p.title))
 		})),
-		gomponents.If(s.site.gate.password != "" && !s.site.proxied(s.request), html.Form(html.Method("post"), html.Action(s.root+"leave"), html.Button(html.Class("quiet"), s.text("Sign out")))))
+		el.If(s.site.gate.password != "" && !s.site.proxied(s.request), el.Form(el.Method("post"), el.Action(s.root+"leave"), el.Button(el.Class("quiet"), s.text("Sign out")))))
 }
 
 // go to is a redirect that any path prefix survives: its address is relative.
@@ -167,24 +167,24 @@ func (s *sheet) t(text string, args ...any) string {
 	return text
 }
 
-func (s *sheet) text(text string, args ...any) gomponents.Node {
-	return gomponents.Text(s.t(text, args...))
+func (s *sheet) text(text string, args ...any) el.Node {
+	return el.Text(s.t(text, args...))
 }
 
 // name is an entity's name.
 func (s *sheet) name(id, name string) string { return entity.Translated(name, s.language) }
 
 // says is a sentence of the bridge or of Volvo, which is English in any language.
-func (s *sheet) says(text string) gomponents.Node {
-	return html.Span(gomponents.If(s.language != "en", html.Lang("en")), gomponents.Text(text))
+func (s *sheet) says(text string) el.Node {
+	return el.Span(el.If(s.language != "en", el.Lang("en")), el.Text(text))
 }
 
 // ago is how long ago something was.
-func (s *sheet) ago(t time.Time) gomponents.Node {
+func (s *sheet) ago(t time.Time) el.Node {
 	if t.IsZero() {
 		return s.text("not yet")
 	}
-	return html.Time(html.DateTime(t.UTC().Format(time.RFC3339)), gomponents.Text(s.t("%s ago", s.span(s.now.Sub(t)))))
+	return el.Time(el.DateTime(t.UTC().Format(time.RFC3339)), el.Text(s.t("%s ago", s.span(s.now.Sub(t)))))
 }
 
 // ahead is when something will be.
@@ -196,7 +196,7 @@ func (s *sheet) ahead(t time.Time) string {
 }
 
 // clock is a moment that the browser shows in its own time zone.
-func (s *sheet) clock(t time.Time) gomponents.Node {
+func (s *sheet) clock(t time.Time) el.Node {
 	if t.IsZero() {
 		return s.text("unknown")
 	}
@@ -204,7 +204,7 @@ func (s *sheet) clock(t time.Time) gomponents.Node {
 	if s.now.Sub(t).Abs() > 20*time.Hour {
 		format = "2006-01-02 15:04"
 	}
-	return html.Time(html.Class("clock"), html.DateTime(t.UTC().Format(time.RFC3339)), gomponents.Text(t.Local().Format(format)))
+	return el.Time(el.Class("clock"), el.DateTime(t.UTC().Format(time.RFC3339)), el.Text(t.Local().Format(format)))
 }
 
 // span is a time in its largest unit.

@@ -4,8 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
+	"volvobridge/bridge/web/el"
 )
 
 // Log is the end of the program's log, redacted.
@@ -27,11 +26,11 @@ type LogLine struct {
 var levels = []string{"trace", "debug", "info", "warn", "error", "fatal", "panic"}
 
 // logPage shows the log, the newest line first.
-func logPage(s *sheet) gomponents.Node {
+func logPage(s *sheet) el.Node {
 	lines := s.site.opts.Log.Lines()
 	least := slices.Index(levels, s.query.Get("level"))
 	var cars []string
-	var items []gomponents.Node
+	var items []el.Node
 	for _, l := range slices.Backward(lines) {
 		if l.Car != "" && !slices.Contains(cars, l.Car) {
 			cars = append(cars, l.Car)
@@ -42,17 +41,17 @@ func logPage(s *sheet) gomponents.Node {
 		items = append(items, s.logLine(l))
 	}
 	slices.Sort(cars)
-	list := gomponents.Node(html.P(s.text("None yet.")))
+	list := el.Node(el.P(s.text("None yet.")))
 	if len(items) > 0 {
-		list = html.Ul(html.Class("log"), gomponents.Group(items))
+		list = el.Ul(el.Class("log"), el.Group(items))
 	}
-	return gomponents.Group{html.H1(s.text("Log")),
-		html.Form(html.Class("filters"), html.Method("get"), html.Action("log"), s.filter("level", "At least", []string{"debug", "info", "warn", "error"}, asIs), s.filter("car", "Car", cars, asIs), html.Button(s.text("Show"))),
-		s.live("log", html.Section(html.ID("log"), html.Class("card"), gomponents.Attr("aria-label", s.t("Log")), list)),
-		html.P(html.Small(s.text("The last 500 lines, without secrets, VINs and positions.")))}
+	return el.Group{el.H1(s.text("Log")),
+		el.Form(el.Class("filters"), el.Method("get"), el.Action("log"), s.filter("level", "At least", []string{"debug", "info", "warn", "error"}, asIs), s.filter("car", "Car", cars, asIs), el.Button(s.text("Show"))),
+		s.live("log", el.Section(el.ID("log"), el.Class("card"), el.Attr("aria-label", s.t("Log")), list)),
+		el.P(el.Small(s.text("The last 500 lines, without secrets, VINs and positions.")))}
 }
 
-func (s *sheet) logLine(l LogLine) gomponents.Node {
+func (s *sheet) logLine(l LogLine) el.Node {
 	class := map[string]string{"warn": "warn", "error": "bad", "fatal": "bad", "panic": "bad"}[l.Level]
-	return html.Li(s.clock(l.At), gomponents.Text(" "), html.Span(html.Class("badge "+class), gomponents.Text(l.Level)), gomponents.Text(" "), html.Span(html.Lang("en"), html.Strong(gomponents.Text(l.Text)), gomponents.Text(" "), html.Span(html.Class("dim"), gomponents.Text(l.Rest))))
+	return el.Li(s.clock(l.At), el.Text(" "), el.Span(el.Class("badge "+class), el.Text(l.Level)), el.Text(" "), el.Span(el.Lang("en"), el.Strong(el.Text(l.Text)), el.Text(" "), el.Span(el.Class("dim"), el.Text(l.Rest))))
 }

@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
+	"volvobridge/bridge/web/el"
 )
 
 const (
@@ -113,12 +112,12 @@ func (s *site) ask(w http.ResponseWriter, r *http.Request, status int, problem s
 	if given := r.PostFormValue("then"); given != "" {
 		target = given
 	}
-	body := html.Section(html.Class("card"), html.H1(sheet.text("Password")), sheet.problem(problem),
-		html.Form(html.Method("post"), html.Action(sheet.root+"enter"),
-			html.Input(html.Type("hidden"), html.Name("then"), html.Value(target)),
-			html.Label(html.For("password"), sheet.text("The password of this bridge (http.password)")),
-			html.Input(html.ID("password"), html.Name("password"), html.Type("password"), html.AutoComplete("current-password"), html.Required(), html.AutoFocus()),
-			html.P(html.Button(html.Class("main"), sheet.text("Enter")))))
+	body := el.Section(el.Class("card"), el.H1(sheet.text("Password")), sheet.problem(problem),
+		el.Form(el.Method("post"), el.Action(sheet.root+"enter"),
+			el.Input(el.Type("hidden"), el.Name("then"), el.Value(target)),
+			el.Label(el.For("password"), sheet.text("The password of this bridge (http.password)")),
+			el.Input(el.ID("password"), el.Name("password"), el.Type("password"), el.AutoComplete("current-password"), el.Required(), el.AutoFocus()),
+			el.P(el.Button(el.Class("main"), sheet.text("Enter")))))
 	shown := sheet.site.pages
 	sheet.site = &site{opts: s.opts, gate: &gate{}} // who has no password sees no other page
 	sheet.write(w, status, sheet.t("Password"), "enter", body, false)
@@ -126,11 +125,11 @@ func (s *site) ask(w http.ResponseWriter, r *http.Request, status int, problem s
 }
 
 // problem is what did not work, in words.
-func (s *sheet) problem(text string) gomponents.Node {
+func (s *sheet) problem(text string) el.Node {
 	if text == "" {
 		return nil
 	}
-	return html.Div(html.Class("note bad"), html.Role("alert"), html.Strong(s.text("That did not work:")), gomponents.Text(" "), s.says(strings.TrimSuffix(text, ".")+"."))
+	return el.Div(el.Class("note bad"), el.Role("alert"), el.Strong(s.text("That did not work:")), el.Text(" "), s.says(strings.TrimSuffix(text, ".")+"."))
 }
 
 // enter takes the password and begins a session.

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
 
+	"volvobridge/bridge/web/el"
 	"volvobridge/volvo"
 )
 
@@ -69,15 +69,15 @@ type SetupCars struct {
 }
 
 // setupPage leads through the set-up.
-func setupPage(s *sheet) gomponents.Node {
+func setupPage(s *sheet) el.Node {
 	return s.setup("", "")
 }
 
 // setup shows every step; the one with a problem says so.
-func (s *sheet) setup(step, problem string) gomponents.Node {
+func (s *sheet) setup(step, problem string) el.Node {
 	state := s.site.opts.Setup.State(s.request.Context())
 	if state.Done {
-		return gomponents.Group{html.H1(s.text("Set-up")), html.Section(html.Class("note good"), html.P(html.Strong(s.text("Done.")), gomponents.Text(" "), s.text("It was written to %s.", state.Where)), html.P(html.A(html.Class("button main"), html.Href(s.root+"./"), s.text("See the cars"))))}
+		return el.Group{el.H1(s.text("Set-up")), el.Section(el.Class("note good"), el.P(el.Strong(s.text("Done.")), el.Text(" "), s.text("It was written to %s.", state.Where)), el.P(el.A(el.Class("button main"), el.Href(s.root+"./"), s.text("See the cars"))))}
 	}
 	say := func(of string) string {
 		if of == step {
@@ -85,7 +85,7 @@ func (s *sheet) setup(step, problem string) gomponents.Node {
 		}
 		return ""
 	}
-	return gomponents.Group{html.H1(s.text("Set-up")), html.P(s.text("Four steps. Each is tried at once; nothing is written before the last.")),
+	return el.Group{el.H1(s.text("Set-up")), el.P(s.text("Four steps. Each is tried at once; nothing is written before the last.")),
 		s.step(1, "The broker", state.BrokerDone, true, s.problem(say("broker")), s.brokerForm(state)),
 		s.step(2, "Volvo's developer portal", state.VolvoDone, state.BrokerDone, s.problem(say("volvo")), s.portal(state), s.volvoForm(state)),
 		s.step(3, "Log in", state.LoggedIn, state.BrokerDone && state.VolvoDone, s.setupLogin()),
@@ -93,24 +93,24 @@ func (s *sheet) setup(step, problem string) gomponents.Node {
 }
 
 // step is a part of the set-up; one that can't be done yet is closed.
-func (s *sheet) step(number int, title string, done, possible bool, content ...gomponents.Node) gomponents.Node {
-	head := gomponents.Group{gomponents.Text(map[bool]string{true: "✓ "}[done]), s.text("Step %d:", number), gomponents.Text(" "), s.text(title)}
+func (s *sheet) step(number int, title string, done, possible bool, content ...el.Node) el.Node {
+	head := el.Group{el.Text(map[bool]string{true: "✓ "}[done]), s.text("Step %d:", number), el.Text(" "), s.text(title)}
 	if !possible {
-		return html.Section(html.Class("card dim"), html.H2(head), html.P(s.text("After the step before.")))
+		return el.Section(el.Class("card dim"), el.H2(head), el.P(s.text("After the step before.")))
 	}
-	return html.Section(html.Class("card"), html.Details(gomponents.If(!done, gomponents.Attr("open")), html.Summary(html.H2(head)), gomponents.Group(content)))
+	return el.Section(el.Class("card"), el.Details(el.If(!done, el.Attr("open")), el.Summary(el.H2(head)), el.Group(content)))
 }
 
 // field is a labelled input.
-func (s *sheet) field(name, title, kind, value, hint string, required bool) gomponents.Node {
-	return gomponents.Group{html.Label(html.For(name), s.text(title)),
-		html.Input(html.ID(name), html.Name(name), html.Type(kind), html.Value(value), html.AutoComplete("off"), gomponents.Attr("autocapitalize", "none"), gomponents.Attr("spellcheck", "false"), gomponents.If(required, html.Required()), gomponents.If(hint != "", gomponents.Attr("aria-describedby", name+"-hint"))),
-		gomponents.If(hint != "", html.Small(html.ID(name+"-hint"), s.text(hint)))}
+func (s *sheet) field(name, title, kind, value, hint string, required bool) el.Node {
+	return el.Group{el.Label(el.For(name), s.text(title)),
+		el.Input(el.ID(name), el.Name(name), el.Type(kind), el.Value(value), el.AutoComplete("off"), el.Attr("autocapitalize", "none"), el.Attr("spellcheck", "false"), el.If(required, el.Required()), el.If(hint != "", el.Attr("aria-describedby", name+"-hint"))),
+		el.If(hint != "", el.Small(el.ID(name+"-hint"), s.text(hint)))}
 }
 
 // secret is a field whose value is never shown; one that was entered before need not be
 // entered again.
-func (s *sheet) secret(name, title, before, hint string, required bool) gomponents.Node {
+func (s *sheet) secret(name, title, before, hint string, required bool) el.Node {
 	entered := before != ""
 	if entered {
 		hint = "Entered before; leave it empty to keep that."
@@ -118,63 +118,63 @@ func (s *sheet) secret(name, title, before, hint string, required bool) gomponen
 	return s.field(name, title, "password", "", hint, required && !entered)
 }
 
-func (s *sheet) brokerForm(state SetupState) gomponents.Node {
-	return html.Form(html.Method("post"), html.Action(s.root+"setup/broker"), html.AutoComplete("off"),
-		gomponents.If(state.Found, html.P(html.Class("good"), s.text("A broker answers at this address."))),
+func (s *sheet) brokerForm(state SetupState) el.Node {
+	return el.Form(el.Method("post"), el.Action(s.root+"setup/broker"), el.AutoComplete("off"),
+		el.If(state.Found, el.P(el.Class("good"), s.text("A broker answers at this address."))),
 		s.field("url", "Address of the broker", "text", state.Broker.URL, "Such as mqtt://localhost:1883. The word embedded starts a broker inside this program.", true),
 		s.field("username", "User name", "text", state.Broker.Username, "", false),
 		s.secret("broker-password", "Password", state.Broker.Password, "", false),
-		html.P(html.Button(html.Class("main"), html.ID("try-broker"), s.text("Try it"))))
+		el.P(el.Button(el.Class("main"), el.ID("try-broker"), s.text("Try it"))))
 }
 
 // portal tells what to do in Volvo's developer portal.
-func (s *sheet) portal(state SetupState) gomponents.Node {
-	return html.Ol(
-		html.Li(html.A(html.Href("https://developer.volvocars.com/account/"), html.Target("_blank"), html.Rel("noreferrer noopener"), s.text("Open the developer portal")), gomponents.Text(" "), s.text("and sign in with the Volvo ID of the Volvo app.")),
-		html.Li(s.text("Create an application. It shows the VCC API key - Primary: paste it below.")),
-		html.Li(s.text("Press Publish. As redirect URI give exactly this:"), gomponents.Text(" "), s.copyable(state.Volvo.RedirectURL)),
-		html.Li(s.text("Tick these scopes:"), gomponents.Text(" "), s.copyable(strings.Join(state.Scopes, " "))),
-		html.Li(s.text("It shows the client ID and, once only, the client secret: paste both below.")))
+func (s *sheet) portal(state SetupState) el.Node {
+	return el.Ol(
+		el.Li(el.A(el.Href("https://developer.volvocars.com/account/"), el.Target("_blank"), el.Rel("noreferrer noopener"), s.text("Open the developer portal")), el.Text(" "), s.text("and sign in with the Volvo ID of the Volvo app.")),
+		el.Li(s.text("Create an application. It shows the VCC API key - Primary: paste it below.")),
+		el.Li(s.text("Press Publish. As redirect URI give exactly this:"), el.Text(" "), s.copyable(state.Volvo.RedirectURL)),
+		el.Li(s.text("Tick these scopes:"), el.Text(" "), s.copyable(strings.Join(state.Scopes, " "))),
+		el.Li(s.text("It shows the client ID and, once only, the client secret: paste both below.")))
 }
 
-func (s *sheet) volvoForm(state SetupState) gomponents.Node {
-	return html.Form(html.Method("post"), html.Action(s.root+"setup/volvo"), html.AutoComplete("off"),
+func (s *sheet) volvoForm(state SetupState) el.Node {
+	return el.Form(el.Method("post"), el.Action(s.root+"setup/volvo"), el.AutoComplete("off"),
 		s.secret("api_key", "VCC API key - Primary", state.Volvo.APIKey, "", true),
 		s.field("client_id", "Client ID", "text", state.Volvo.ClientID, "", false),
 		s.secret("client_secret", "Client secret", state.Volvo.ClientSecret, "", false),
 		s.field("redirect_url", "Redirect URI", "text", state.Volvo.RedirectURL, "It must be the one in the portal, letter by letter.", false),
-		html.Details(html.Summary(s.text("For a trial of an hour: a test token instead")), s.secret("access_token", "Test access token of the portal", "", "Leave client ID and secret empty then.", false)),
-		html.FieldSet(html.Legend(s.text("What may be done to the cars over MQTT and on this page; the login asks for it")), gomponents.Map(state.Commands, func(c SetupCommand) gomponents.Node {
+		el.Details(el.Summary(s.text("For a trial of an hour: a test token instead")), s.secret("access_token", "Test access token of the portal", "", "Leave client ID and secret empty then.", false)),
+		el.FieldSet(el.Legend(s.text("What may be done to the cars over MQTT and on this page; the login asks for it")), gomponents.Map(state.Commands, func(c SetupCommand) el.Node {
 			id := "allow-" + string(c.Command)
-			return html.Div(html.Class("check"), html.Input(html.ID(id), html.Type("checkbox"), html.Name("allow"), html.Value(string(c.Command)), gomponents.If(c.Allowed, html.Checked())), html.Label(html.For(id), gomponents.Text(s.orderName(c.Command))))
+			return el.Div(el.Class("check"), el.Input(el.ID(id), el.Type("checkbox"), el.Name("allow"), el.Value(string(c.Command)), el.If(c.Allowed, el.Checked())), el.Label(el.For(id), el.Text(s.orderName(c.Command))))
 		})),
-		html.P(html.Button(html.Class("main"), html.ID("try-volvo"), s.text("Try it"))))
+		el.P(el.Button(el.Class("main"), el.ID("try-volvo"), s.text("Try it"))))
 }
 
 // setupLogin is the login, once there is an application to log in to.
-func (s *sheet) setupLogin() gomponents.Node {
+func (s *sheet) setupLogin() el.Node {
 	if s.site.opts.Login == nil || len(s.site.opts.Login.Accounts()) == 0 {
-		return html.P(s.text("Test tokens are used (volvo.access_token): there is nothing to log in to."))
+		return el.P(s.text("Test tokens are used (volvo.access_token): there is nothing to log in to."))
 	}
-	var parts []gomponents.Node
+	var parts []el.Node
 	for _, a := range s.site.opts.Login.Accounts() {
 		parts = append(parts, s.account(a))
 	}
-	return gomponents.Group{gomponents.Group(parts), s.paste(), html.P(html.A(html.Class("button"), html.Href(s.root+"setup"), s.text("I have logged in in the other tab")))}
+	return el.Group{el.Group(parts), s.paste(), el.P(el.A(el.Class("button"), el.Href(s.root+"setup"), s.text("I have logged in in the other tab")))}
 }
 
-func (s *sheet) carsForm(state SetupState) gomponents.Node {
+func (s *sheet) carsForm(state SetupState) el.Node {
 	if state.Trouble != "" {
-		return gomponents.Group{s.problem(state.Trouble), html.P(html.A(html.Class("button"), html.Href(s.root+"setup"), s.text("Try again")))}
+		return el.Group{s.problem(state.Trouble), el.P(el.A(el.Class("button"), el.Href(s.root+"setup"), s.text("Try again")))}
 	}
-	return html.Form(html.Method("post"), html.Action(s.root+"setup/cars"), html.AutoComplete("off"),
-		html.P(s.text("The names become those of topics and entities in Home Assistant; they are easiest to choose now.")),
-		gomponents.Map(state.Cars, func(c SetupCar) gomponents.Node {
+	return el.Form(el.Method("post"), el.Action(s.root+"setup/cars"), el.AutoComplete("off"),
+		el.P(s.text("The names become those of topics and entities in Home Assistant; they are easiest to choose now.")),
+		gomponents.Map(state.Cars, func(c SetupCar) el.Node {
 			id := "name-" + c.VINEnd
-			return gomponents.Group{html.Label(html.For(id), s.text("Name of the %s (VIN ...%s)", c.Model, c.VINEnd)), html.Input(html.ID(id), html.Name("name"), html.Type("text"), html.Value(c.Name), html.MaxLength("40"))}
+			return el.Group{el.Label(el.For(id), s.text("Name of the %s (VIN ...%s)", c.Model, c.VINEnd)), el.Input(el.ID(id), el.Name("name"), el.Type("text"), el.Value(c.Name), el.MaxLength("40"))}
 		}),
 		s.secret("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "", "", false),
-		html.P(html.Button(html.Class("main"), html.ID("finish"), s.text("Write it and start"))))
+		el.P(el.Button(el.Class("main"), el.ID("finish"), s.text("Write it and start"))))
 }
 
 // takeSetup takes a step.

@@ -6,46 +6,47 @@ import (
 	"time"
 
 	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
+
+	"volvobridge/bridge/web/el"
 )
 
 // whyPage says how everything is, since when, and what to do about it.
-func whyPage(s *sheet) gomponents.Node {
-	return gomponents.Group{html.H1(s.text("Why")),
-		s.live("states", html.Section(html.ID("states"), html.Class("card"), gomponents.Attr("aria-labelledby", "states-title"), html.H2(html.ID("states-title"), s.text("How it is")), s.states())),
-		gomponents.Map(s.view.Accounts, func(a Account) gomponents.Node {
+func whyPage(s *sheet) el.Node {
+	return el.Group{el.H1(s.text("Why")),
+		s.live("states", el.Section(el.ID("states"), el.Class("card"), el.Attr("aria-labelledby", "states-title"), el.H2(el.ID("states-title"), s.text("How it is")), s.states())),
+		gomponents.Map(s.view.Accounts, func(a Account) el.Node {
 			id := "account-" + a.Label
-			return s.live(id, html.Section(html.ID(id), html.Class("card"), html.H2(s.text("Calls of %s", a.Label)), s.budget(a)))
+			return s.live(id, el.Section(el.ID(id), el.Class("card"), el.H2(s.text("Calls of %s", a.Label)), s.budget(a)))
 		}),
-		gomponents.Map(s.view.Cars, func(c Car) gomponents.Node {
+		gomponents.Map(s.view.Cars, func(c Car) el.Node {
 			id := "plan-" + c.Level
-			return s.live(id, html.Section(html.ID(id), html.Class("card"), gomponents.Attr("aria-labelledby", id+"-name"), s.plan(&c, id)))
+			return s.live(id, el.Section(el.ID(id), el.Class("card"), el.Attr("aria-labelledby", id+"-name"), s.plan(&c, id)))
 		})}
 }
 
 // row is a thing and how it is: a word, since when, and a sentence of advice.
-func (s *sheet) row(what gomponents.Node, class string, how gomponents.Node, since time.Time, advice gomponents.Node) gomponents.Node {
-	var when gomponents.Node = gomponents.Text("")
+func (s *sheet) row(what el.Node, class string, how el.Node, since time.Time, advice el.Node) el.Node {
+	var when el.Node = el.Text("")
 	if !since.IsZero() {
-		when = gomponents.Group{s.clock(since), gomponents.Text(" ("), s.ago(since), gomponents.Text(")")}
+		when = el.Group{s.clock(since), el.Text(" ("), s.ago(since), el.Text(")")}
 	}
-	return html.Tr(html.Th(html.Scope("row"), what), html.Td(html.Data("label", s.t("State")), html.Strong(html.Class(class), how)), html.Td(html.Data("label", s.t("Since")), when), html.Td(html.Data("label", s.t("What to do")), advice))
+	return el.Tr(el.Th(el.Scope("row"), what), el.Td(el.Data("label", s.t("State")), el.Strong(el.Class(class), how)), el.Td(el.Data("label", s.t("Since")), when), el.Td(el.Data("label", s.t("What to do")), advice))
 }
 
-func (s *sheet) states() gomponents.Node {
+func (s *sheet) states() el.Node {
 	nothing := s.text("nothing to do")
-	var rows []gomponents.Node
-	add := func(n gomponents.Node) { rows = append(rows, n) }
+	var rows []el.Node
+	add := func(n el.Node) { rows = append(rows, n) }
 	for _, a := range s.view.Accounts {
-		name := func(what string) gomponents.Node {
+		name := func(what string) el.Node {
 			if len(s.view.Accounts) > 1 {
-				return gomponents.Text(s.t(what) + " (" + a.Label + ")")
+				return el.Text(s.t(what) + " (" + a.Label + ")")
 			}
 			return s.text(what)
 		}
 		advice := nothing
 		if a.Advice != "" {
-			advice = gomponents.Group{s.says(a.Advice), gomponents.If(a.Required, gomponents.Group{gomponents.Text(" "), html.A(html.Href("login"), s.text("Log in"))})}
+			advice = el.Group{s.says(a.Advice), el.If(a.Required, el.Group{el.Text(" "), el.A(el.Href("login"), s.text("Log in"))})}
 		}
 		add(s.row(name("Volvo's cloud"), good(a.Status == "ok"), s.word(a.Status), a.Since, advice))
 		add(s.loginRow(name("Login"), a))
@@ -59,15 +60,15 @@ func (s *sheet) states() gomponents.Node {
 		add(s.row(s.text("Store"), "bad", s.text("can't be written"), time.Time{}, s.says(s.view.Store)))
 	}
 	if len(s.view.Unknown) > 0 {
-		add(s.row(s.text("Unknown fields"), "warn", gomponents.Text(fmt.Sprint(len(s.view.Unknown))), time.Time{}, html.Details(html.Summary(s.text("Volvo sent what nobody knows yet; please report it")), html.Pre(gomponents.Text(s.redacted(strings.Join(s.view.Unknown, "\n")))))))
+		add(s.row(s.text("Unknown fields"), "warn", el.Text(fmt.Sprint(len(s.view.Unknown))), time.Time{}, el.Details(el.Summary(s.text("Volvo sent what nobody knows yet; please report it")), el.Pre(el.Text(s.redacted(strings.Join(s.view.Unknown, "\n")))))))
 	}
-	return html.Div(html.Class("scroll"), html.Table(html.Class("stack"), html.THead(html.Tr(s.heads("What", "State", "Since", "What to do")...)), html.TBody(gomponents.Group(rows))))
+	return el.Div(el.Class("scroll"), el.Table(el.Class("stack"), el.THead(el.Tr(s.heads("What", "State", "Since", "What to do")...)), el.TBody(el.Group(rows))))
 }
 
-func (s *sheet) heads(titles ...string) []gomponents.Node {
-	var heads []gomponents.Node
+func (s *sheet) heads(titles ...string) []el.Node {
+	var heads []el.Node
 	for _, title := range titles {
-		heads = append(heads, html.Th(html.Scope("col"), s.text(title)))
+		heads = append(heads, el.Th(el.Scope("col"), s.text(title)))
 	}
 	return heads
 }
@@ -79,12 +80,12 @@ func good(yes bool) string {
 	return "bad"
 }
 
-func (s *sheet) loginRow(name gomponents.Node, a Account) gomponents.Node {
+func (s *sheet) loginRow(name el.Node, a Account) el.Node {
 	switch {
 	case !a.Login:
 		return s.row(name, "warn", s.text("test tokens"), time.Time{}, s.text("They end about an hour after they were made; for a login that lasts, set client_id and client_secret."))
 	case a.Required:
-		return s.row(name, "bad", s.text("needed"), a.Since, html.A(html.Href("login"), s.text("Log in")))
+		return s.row(name, "bad", s.text("needed"), a.Since, el.A(el.Href("login"), s.text("Log in")))
 	case a.LoginEnds.IsZero():
 		return s.row(name, "good", s.text("logged in"), time.Time{}, s.text("nothing to do"))
 	}
@@ -92,18 +93,18 @@ func (s *sheet) loginRow(name gomponents.Node, a Account) gomponents.Node {
 	return s.row(name, good(days > 14), s.text("logged in"), time.Time{}, s.text("It ends in %d days; log in again before.", days))
 }
 
-func (s *sheet) quotaRow(name gomponents.Node, a Account) gomponents.Node {
+func (s *sheet) quotaRow(name el.Node, a Account) el.Node {
 	if a.Left == 0 || a.Status == "quota_spent" {
 		return s.row(name, "bad", s.word("quota spent"), time.Time{}, s.text("Reading goes on by itself at %s UTC.", a.Refill.UTC().Format("15:04")))
 	}
 	return s.row(name, "good", s.text("%d calls left", a.Left), time.Time{}, s.text("nothing to do"))
 }
 
-func (s *sheet) brokerRow() gomponents.Node {
+func (s *sheet) brokerRow() el.Node {
 	b := s.view.Broker
 	advice := s.text("nothing to do")
 	if len(b.Lines) > 0 {
-		advice = gomponents.Map(b.Lines, func(line string) gomponents.Node { return html.Div(s.says(line)) })
+		advice = gomponents.Map(b.Lines, func(line string) el.Node { return el.Div(s.says(line)) })
 	}
 	switch {
 	case b.Conflict:
@@ -114,8 +115,8 @@ func (s *sheet) brokerRow() gomponents.Node {
 	return s.row(s.text("Broker"), good(len(b.Lines) == 0), s.text("connected"), b.Since, advice)
 }
 
-func (s *sheet) carRow(c *Car) gomponents.Node {
-	name := gomponents.Text(c.Name)
+func (s *sheet) carRow(c *Car) el.Node {
+	name := el.Text(c.Name)
 	word := ""
 	if r := c.Row("availability"); r != nil && r.Value != nil {
 		word = fmt.Sprint(r.Value)
@@ -141,28 +142,28 @@ var carAdvice = map[string]string{
 }
 
 // budget draws what the account has spent.
-func (s *sheet) budget(a Account) gomponents.Node {
-	return html.Div(html.Class("grid wide"),
-		html.Div(html.H3(s.text("Today")), s.budgetBar(a), html.P(html.Small(s.text("%d of %d calls spent, %d expected by the refill at %s UTC", a.Spent, a.Limit, a.Forecast, a.Refill.UTC().Format("15:04")),
-			gomponents.Text(". "), s.text("A read must be expected to save %s weighted seconds of wrong values.", s.number(a.Price))))),
-		html.Div(html.H3(s.text("Calls a day")), s.daysPlot(a)))
+func (s *sheet) budget(a Account) el.Node {
+	return el.Div(el.Class("grid wide"),
+		el.Div(el.H3(s.text("Today")), s.budgetBar(a), el.P(el.Small(s.text("%d of %d calls spent, %d expected by the refill at %s UTC", a.Spent, a.Limit, a.Forecast, a.Refill.UTC().Format("15:04")),
+			el.Text(". "), s.text("A read must be expected to save %s weighted seconds of wrong values.", s.number(a.Price))))),
+		el.Div(el.H3(s.text("Calls a day")), s.daysPlot(a)))
 }
 
 // plan is what is read of a car when, and how its values went.
-func (s *sheet) plan(c *Car, id string) gomponents.Node {
-	var plots []gomponents.Node
+func (s *sheet) plan(c *Car, id string) el.Node {
+	var plots []el.Node
 	for _, drawn := range []string{"battery_charge_level", "fuel_amount", "odometer"} {
 		if r := c.Row(drawn); r != nil {
 			name := s.name(r.ID, r.Name)
-			plots = append(plots, html.Div(html.H3(gomponents.Text(name)), s.valuesPlot(name, r.Unit, c.History[drawn])))
+			plots = append(plots, el.Div(el.H3(el.Text(name)), s.valuesPlot(name, r.Unit, c.History[drawn])))
 		}
 	}
-	return gomponents.Group{html.H2(html.ID(id+"-name"), gomponents.Text(c.Name)), html.P(s.says(c.Reason)),
-		html.Table(html.Class("stack"), html.THead(html.Tr(s.heads("Resource", "Last read", "Next", "Interval", "Why", "Last error")...)),
-			html.TBody(gomponents.Map(c.Reads, s.read))), html.Div(html.Class("grid wide"), gomponents.Group(plots))}
+	return el.Group{el.H2(el.ID(id+"-name"), el.Text(c.Name)), el.P(s.says(c.Reason)),
+		el.Table(el.Class("stack"), el.THead(el.Tr(s.heads("Resource", "Last read", "Next", "Interval", "Why", "Last error")...)),
+			el.TBody(gomponents.Map(c.Reads, s.read))), el.Div(el.Class("grid wide"), el.Group(plots))}
 }
 
-func (s *sheet) read(r Read) gomponents.Node {
+func (s *sheet) read(r Read) el.Node {
 	next := s.t("being read")
 	if !r.Next.IsZero() {
 		next = s.ahead(r.Next)
@@ -171,14 +172,14 @@ func (s *sheet) read(r Read) gomponents.Node {
 	if r.Interval > 0 {
 		interval = s.span(r.Interval)
 	}
-	var fault gomponents.Node = gomponents.Text("-")
+	var fault el.Node = el.Text("-")
 	if r.Fault != "" {
-		fault = gomponents.Group{s.clock(r.FaultAt), gomponents.Text(" "), html.Span(html.Class("warn"), s.says(s.redacted(r.Fault)))}
+		fault = el.Group{s.clock(r.FaultAt), el.Text(" "), el.Span(el.Class("warn"), s.says(s.redacted(r.Fault)))}
 	}
-	cell := func(title string, node gomponents.Node) gomponents.Node {
-		return html.Td(html.Data("label", s.t(title)), node)
+	cell := func(title string, node el.Node) el.Node {
+		return el.Td(el.Data("label", s.t(title)), node)
 	}
-	return html.Tr(html.Th(html.Scope("row"), gomponents.Text(r.Resource)), cell("Last read", s.ago(r.Last)), cell("Next", gomponents.Text(next)), cell("Interval", gomponents.Text(interval)), cell("Why", s.says(r.Reason)), cell("Last error", fault))
+	return el.Tr(el.Th(el.Scope("row"), el.Text(r.Resource)), cell("Last read", s.ago(r.Last)), cell("Next", el.Text(next)), cell("Interval", el.Text(interval)), cell("Why", s.says(r.Reason)), cell("Last error", fault))
 }
 
 // redacted masks a foreign text; without a mask nothing is shown.

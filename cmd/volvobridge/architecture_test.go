@@ -38,7 +38,8 @@ var mayImport = map[string][]string{
 	"bridge/picture":                   {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/link", "volvobridge/bridge/mqtt", "golang.org/x/image"},
 	"bridge/schedule":                  {"volvobridge/volvo"},
 	"bridge/store":                     {"volvobridge/volvo"},
-	"bridge/web":                       {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "volvobridge/bridge/web/words", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web":                       {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "volvobridge/bridge/web/el", "volvobridge/bridge/web/words", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
+	"bridge/web/el":                    {"maragu.dev/gomponents"},
 	"bridge/web/words":                 {"volvobridge/bridge/entity"},
 	"discovery":                        {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                            {"golang.org/x/oauth2"},
@@ -105,7 +106,7 @@ func checkImport(t *testing.T, folder, name string) {
 }
 
 // pure are the rooms that decide and do nothing: the time is an argument.
-var pure = []string{"bridge/command", "bridge/entity", "bridge/history", "bridge/schedule", "bridge/web/words", "discovery"}
+var pure = []string{"bridge/command", "bridge/entity", "bridge/history", "bridge/schedule", "bridge/web/el", "bridge/web/words", "discovery"}
 
 // TestPureRooms: no clock, no goroutine, no files, no network.
 func TestPureRooms(t *testing.T) {

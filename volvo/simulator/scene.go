@@ -15,8 +15,7 @@ func (c *Car) play() {
 		c.Upload("doors")
 		minutes(5, func(c *Car) { c.setLock(false) })
 		minutes(7, func(c *Car) { c.setDoor(0, true) })
-		minutes(11, func(c *Car) { c.setDoor(0, false); c.depart("shop") })
-		minutes(45, func(c *Car) { c.depart("home") })
+		minutes(11, func(c *Car) { c.setDoor(0, false); c.depart("work") })
 	case Petrol:
 		minutes(14, func(c *Car) { c.setDoor(2, true) })
 		minutes(18, func(c *Car) { c.setWindow(0, true) })
