@@ -20,7 +20,7 @@ const (
 	tick         = 15 * time.Second      // slow business: availability, counters, saving
 	saveEvery    = 5 * time.Minute
 	learnEvery   = time.Hour // what was learned is written, and at a stop
-	tidyEvery    = 10 * time.Minute
+	tidyEvery    = 2 * time.Minute
 	flushLimit   = time.Second
 	atOnce       = 3               // documents in one turn of the loop
 	commandGrace = 5 * time.Second // for a POST under way at a stop

@@ -70,6 +70,8 @@ func (s *sheet) state(c *Car) el.Node {
 }
 
 // fact is a line of a card; an empty value is unknown.
+//
+//go:noinline
 func (s *sheet) fact(title, class string, value, age el.Node) el.Node {
 	if value == nil {
 		value = el.Span(el.Class("dim"), s.text("unknown"))

@@ -158,7 +158,9 @@ func seeOther(w http.ResponseWriter, relative string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// t is a text in the language of the page.
+// t is a text in the language of the page. It is kept out of line, as are the elements.
+//
+//go:noinline
 func (s *sheet) t(text string, args ...any) string {
 	text = words.In(text, s.language)
 	if len(args) > 0 {
@@ -167,6 +169,9 @@ func (s *sheet) t(text string, args ...any) string {
 	return text
 }
 
+// text is the same as a part of a page.
+//
+//go:noinline
 func (s *sheet) text(text string, args ...any) el.Node {
 	return el.Text(s.t(text, args...))
 }

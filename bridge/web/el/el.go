@@ -1,425 +1,268 @@
-// Package el makes the elements and attributes of the pages. It is the HTML library's,
-// kept out of line: each of its functions is so short that the compiler copies it to
-// every place of use, and all the copies together would be 0.6 MB of program.
+// Package el makes the elements and attributes of the pages, with the HTML library. What
+// makes them is kept out of line: it is so short that the compiler would copy it to every
+// place of use, and all the copies together are 0.7 MB of program.
 package el
 
-import (
-	"maragu.dev/gomponents"
-	"maragu.dev/gomponents/html"
-)
+import "maragu.dev/gomponents"
 
-// Node is a part of a page.
-type Node = gomponents.Node
+// Node is a part of a page, Group are parts one after the other.
+type (
+	Node  = gomponents.Node
+	Group = gomponents.Group
+)
 
 // Text is an escaped text.
 //
 //go:noinline
 func Text(t string) Node { return gomponents.Text(t) }
 
-// El is an element by name.
-//
-//go:noinline
-func El(name string, children ...Node) Node { return gomponents.El(name, children...) }
-
-// If is a part that is there on a condition.
-//
-//go:noinline
-func If(condition bool, n Node) Node { return gomponents.If(condition, n) }
-
 // Raw is HTML as it is.
 //
 //go:noinline
 func Raw(t string) Node { return gomponents.Raw(t) }
 
-// Group are parts one after the other.
-type Group = gomponents.Group
+// El is an element by name.
+//
+//go:noinline
+func El(name string, children ...Node) Node { return gomponents.El(name, children...) }
 
 // Attr is an attribute by name.
 //
 //go:noinline
 func Attr(name string, value ...string) Node { return gomponents.Attr(name, value...) }
 
-// A is the element of that name.
+// If is a part that is there on a condition.
 //
 //go:noinline
-func A(children ...Node) Node { return html.A(children...) }
+func If(condition bool, n Node) Node { return gomponents.If(condition, n) }
 
-// Action is the attribute of that name.
-//
-//go:noinline
-func Action(v string) Node { return html.Action(v) }
+// Doctype is the document with its type.
+func Doctype(sibling Node) Node { return Group{Raw("<!doctype html>"), sibling} }
 
-// Alt is the attribute of that name.
-//
-//go:noinline
-func Alt(v string) Node { return html.Alt(v) }
+// Data is an attribute of our own.
+func Data(name, v string) Node { return Attr("data-"+name, v) }
 
-// Article is the element of that name.
-//
-//go:noinline
-func Article(children ...Node) Node { return html.Article(children...) }
+// A is the element a.
+func A(children ...Node) Node { return El("a", children...) }
 
-// AutoComplete is the attribute of that name.
-//
-//go:noinline
-func AutoComplete(v string) Node { return html.AutoComplete(v) }
+// Action is the attribute action.
+func Action(v string) Node { return Attr("action", v) }
 
-// AutoFocus is the attribute of that name.
-//
-//go:noinline
-func AutoFocus() Node { return html.AutoFocus() }
+// Alt is the attribute alt.
+func Alt(v string) Node { return Attr("alt", v) }
 
-// Body is the element of that name.
-//
-//go:noinline
-func Body(children ...Node) Node { return html.Body(children...) }
+// Article is the element article.
+func Article(children ...Node) Node { return El("article", children...) }
 
-// Br is the element of that name.
-//
-//go:noinline
-func Br(children ...Node) Node { return html.Br(children...) }
+// AutoComplete is the attribute autocomplete.
+func AutoComplete(v string) Node { return Attr("autocomplete", v) }
 
-// Button is the element of that name.
-//
-//go:noinline
-func Button(children ...Node) Node { return html.Button(children...) }
+// AutoFocus is the attribute autofocus.
+func AutoFocus() Node { return Attr("autofocus") }
 
-// Charset is the attribute of that name.
-//
-//go:noinline
-func Charset(v string) Node { return html.Charset(v) }
+// Body is the element body.
+func Body(children ...Node) Node { return El("body", children...) }
 
-// Checked is the attribute of that name.
-//
-//go:noinline
-func Checked() Node { return html.Checked() }
+// Br is the element br.
+func Br(children ...Node) Node { return El("br", children...) }
 
-// Class is the attribute of that name.
-//
-//go:noinline
-func Class(v string) Node { return html.Class(v) }
+// Button is the element button.
+func Button(children ...Node) Node { return El("button", children...) }
 
-// Code is the element of that name.
-//
-//go:noinline
-func Code(children ...Node) Node { return html.Code(children...) }
+// Charset is the attribute charset.
+func Charset(v string) Node { return Attr("charset", v) }
 
-// Content is the attribute of that name.
-//
-//go:noinline
-func Content(v string) Node { return html.Content(v) }
+// Checked is the attribute checked.
+func Checked() Node { return Attr("checked") }
 
-// Data is the attribute of that name.
-//
-//go:noinline
-func Data(name, v string) Node { return html.Data(name, v) }
+// Class is the attribute class.
+func Class(v string) Node { return Attr("class", v) }
 
-// DateTime is the attribute of that name.
-//
-//go:noinline
-func DateTime(v string) Node { return html.DateTime(v) }
+// Code is the element code.
+func Code(children ...Node) Node { return El("code", children...) }
 
-// Dd is the element of that name.
-//
-//go:noinline
-func Dd(children ...Node) Node { return html.Dd(children...) }
+// Content is the attribute content.
+func Content(v string) Node { return Attr("content", v) }
 
-// Details is the element of that name.
-//
-//go:noinline
-func Details(children ...Node) Node { return html.Details(children...) }
+// DateTime is the attribute datetime.
+func DateTime(v string) Node { return Attr("datetime", v) }
 
-// Div is the element of that name.
-//
-//go:noinline
-func Div(children ...Node) Node { return html.Div(children...) }
+// Dd is the element dd.
+func Dd(children ...Node) Node { return El("dd", children...) }
 
-// Dl is the element of that name.
-//
-//go:noinline
-func Dl(children ...Node) Node { return html.Dl(children...) }
+// Details is the element details.
+func Details(children ...Node) Node { return El("details", children...) }
 
-// Doctype is the element of that name.
-//
-//go:noinline
-func Doctype(sibling Node) Node { return html.Doctype(sibling) }
+// Div is the element div.
+func Div(children ...Node) Node { return El("div", children...) }
 
-// Dt is the element of that name.
-//
-//go:noinline
-func Dt(children ...Node) Node { return html.Dt(children...) }
+// Dl is the element dl.
+func Dl(children ...Node) Node { return El("dl", children...) }
 
-// FieldSet is the element of that name.
-//
-//go:noinline
-func FieldSet(children ...Node) Node { return html.FieldSet(children...) }
+// Dt is the element dt.
+func Dt(children ...Node) Node { return El("dt", children...) }
 
-// For is the attribute of that name.
-//
-//go:noinline
-func For(v string) Node { return html.For(v) }
+// FieldSet is the element fieldset.
+func FieldSet(children ...Node) Node { return El("fieldset", children...) }
 
-// Form is the element of that name.
-//
-//go:noinline
-func Form(children ...Node) Node { return html.Form(children...) }
+// For is the attribute for.
+func For(v string) Node { return Attr("for", v) }
 
-// H1 is the element of that name.
-//
-//go:noinline
-func H1(children ...Node) Node { return html.H1(children...) }
+// Form is the element form.
+func Form(children ...Node) Node { return El("form", children...) }
 
-// H2 is the element of that name.
-//
-//go:noinline
-func H2(children ...Node) Node { return html.H2(children...) }
+// H1 is the element h1.
+func H1(children ...Node) Node { return El("h1", children...) }
 
-// H3 is the element of that name.
-//
-//go:noinline
-func H3(children ...Node) Node { return html.H3(children...) }
+// H2 is the element h2.
+func H2(children ...Node) Node { return El("h2", children...) }
 
-// HTML is the element of that name.
-//
-//go:noinline
-func HTML(children ...Node) Node { return html.HTML(children...) }
+// H3 is the element h3.
+func H3(children ...Node) Node { return El("h3", children...) }
 
-// Head is the element of that name.
-//
-//go:noinline
-func Head(children ...Node) Node { return html.Head(children...) }
+// HTML is the element html.
+func HTML(children ...Node) Node { return El("html", children...) }
 
-// Header is the element of that name.
-//
-//go:noinline
-func Header(children ...Node) Node { return html.Header(children...) }
+// Head is the element head.
+func Head(children ...Node) Node { return El("head", children...) }
 
-// Href is the attribute of that name.
-//
-//go:noinline
-func Href(v string) Node { return html.Href(v) }
+// Header is the element header.
+func Header(children ...Node) Node { return El("header", children...) }
 
-// ID is the attribute of that name.
-//
-//go:noinline
-func ID(v string) Node { return html.ID(v) }
+// Href is the attribute href.
+func Href(v string) Node { return Attr("href", v) }
 
-// Img is the element of that name.
-//
-//go:noinline
-func Img(children ...Node) Node { return html.Img(children...) }
+// ID is the attribute id.
+func ID(v string) Node { return Attr("id", v) }
 
-// Input is the element of that name.
-//
-//go:noinline
-func Input(children ...Node) Node { return html.Input(children...) }
+// Img is the element img.
+func Img(children ...Node) Node { return El("img", children...) }
 
-// Label is the element of that name.
-//
-//go:noinline
-func Label(children ...Node) Node { return html.Label(children...) }
+// Input is the element input.
+func Input(children ...Node) Node { return El("input", children...) }
 
-// Lang is the attribute of that name.
-//
-//go:noinline
-func Lang(v string) Node { return html.Lang(v) }
+// Label is the element label.
+func Label(children ...Node) Node { return El("label", children...) }
 
-// Legend is the element of that name.
-//
-//go:noinline
-func Legend(children ...Node) Node { return html.Legend(children...) }
+// Lang is the attribute lang.
+func Lang(v string) Node { return Attr("lang", v) }
 
-// Li is the element of that name.
-//
-//go:noinline
-func Li(children ...Node) Node { return html.Li(children...) }
+// Legend is the element legend.
+func Legend(children ...Node) Node { return El("legend", children...) }
 
-// Link is the element of that name.
-//
-//go:noinline
-func Link(children ...Node) Node { return html.Link(children...) }
+// Li is the element li.
+func Li(children ...Node) Node { return El("li", children...) }
 
-// Main is the element of that name.
-//
-//go:noinline
-func Main(children ...Node) Node { return html.Main(children...) }
+// Link is the element link.
+func Link(children ...Node) Node { return El("link", children...) }
 
-// MaxLength is the attribute of that name.
-//
-//go:noinline
-func MaxLength(v string) Node { return html.MaxLength(v) }
+// Main is the element main.
+func Main(children ...Node) Node { return El("main", children...) }
 
-// Meta is the element of that name.
-//
-//go:noinline
-func Meta(children ...Node) Node { return html.Meta(children...) }
+// MaxLength is the attribute maxlength.
+func MaxLength(v string) Node { return Attr("maxlength", v) }
 
-// Method is the attribute of that name.
-//
-//go:noinline
-func Method(v string) Node { return html.Method(v) }
+// Meta is the element meta.
+func Meta(children ...Node) Node { return El("meta", children...) }
 
-// Name is the attribute of that name.
-//
-//go:noinline
-func Name(v string) Node { return html.Name(v) }
+// Method is the attribute method.
+func Method(v string) Node { return Attr("method", v) }
 
-// Nav is the element of that name.
-//
-//go:noinline
-func Nav(children ...Node) Node { return html.Nav(children...) }
+// Name is the attribute name.
+func Name(v string) Node { return Attr("name", v) }
 
-// Ol is the element of that name.
-//
-//go:noinline
-func Ol(children ...Node) Node { return html.Ol(children...) }
+// Nav is the element nav.
+func Nav(children ...Node) Node { return El("nav", children...) }
 
-// Option is the element of that name.
-//
-//go:noinline
-func Option(children ...Node) Node { return html.Option(children...) }
+// Ol is the element ol.
+func Ol(children ...Node) Node { return El("ol", children...) }
 
-// P is the element of that name.
-//
-//go:noinline
-func P(children ...Node) Node { return html.P(children...) }
+// Option is the element option.
+func Option(children ...Node) Node { return El("option", children...) }
 
-// Placeholder is the attribute of that name.
-//
-//go:noinline
-func Placeholder(v string) Node { return html.Placeholder(v) }
+// P is the element p.
+func P(children ...Node) Node { return El("p", children...) }
 
-// Pre is the element of that name.
-//
-//go:noinline
-func Pre(children ...Node) Node { return html.Pre(children...) }
+// Placeholder is the attribute placeholder.
+func Placeholder(v string) Node { return Attr("placeholder", v) }
 
-// Rel is the attribute of that name.
-//
-//go:noinline
-func Rel(v string) Node { return html.Rel(v) }
+// Pre is the element pre.
+func Pre(children ...Node) Node { return El("pre", children...) }
 
-// Required is the attribute of that name.
-//
-//go:noinline
-func Required() Node { return html.Required() }
+// Rel is the attribute rel.
+func Rel(v string) Node { return Attr("rel", v) }
 
-// Role is the attribute of that name.
-//
-//go:noinline
-func Role(v string) Node { return html.Role(v) }
+// Required is the attribute required.
+func Required() Node { return Attr("required") }
 
-// Scope is the attribute of that name.
-//
-//go:noinline
-func Scope(v string) Node { return html.Scope(v) }
+// Role is the attribute role.
+func Role(v string) Node { return Attr("role", v) }
 
-// Script is the element of that name.
-//
-//go:noinline
-func Script(children ...Node) Node { return html.Script(children...) }
+// Scope is the attribute scope.
+func Scope(v string) Node { return Attr("scope", v) }
 
-// Section is the element of that name.
-//
-//go:noinline
-func Section(children ...Node) Node { return html.Section(children...) }
+// Script is the element script.
+func Script(children ...Node) Node { return El("script", children...) }
 
-// Select is the element of that name.
-//
-//go:noinline
-func Select(children ...Node) Node { return html.Select(children...) }
+// Section is the element section.
+func Section(children ...Node) Node { return El("section", children...) }
 
-// Selected is the attribute of that name.
-//
-//go:noinline
-func Selected() Node { return html.Selected() }
+// Select is the element select.
+func Select(children ...Node) Node { return El("select", children...) }
 
-// Small is the element of that name.
-//
-//go:noinline
-func Small(children ...Node) Node { return html.Small(children...) }
+// Selected is the attribute selected.
+func Selected() Node { return Attr("selected") }
 
-// Span is the element of that name.
-//
-//go:noinline
-func Span(children ...Node) Node { return html.Span(children...) }
+// Small is the element small.
+func Small(children ...Node) Node { return El("small", children...) }
 
-// Src is the attribute of that name.
-//
-//go:noinline
-func Src(v string) Node { return html.Src(v) }
+// Span is the element span.
+func Span(children ...Node) Node { return El("span", children...) }
 
-// Strong is the element of that name.
-//
-//go:noinline
-func Strong(children ...Node) Node { return html.Strong(children...) }
+// Src is the attribute src.
+func Src(v string) Node { return Attr("src", v) }
 
-// StyleEl is the element of that name.
-//
-//go:noinline
-func StyleEl(children ...Node) Node { return html.StyleEl(children...) }
+// Strong is the element strong.
+func Strong(children ...Node) Node { return El("strong", children...) }
 
-// Summary is the element of that name.
-//
-//go:noinline
-func Summary(children ...Node) Node { return html.Summary(children...) }
+// StyleEl is the element style.
+func StyleEl(children ...Node) Node { return El("style", children...) }
 
-// TBody is the element of that name.
-//
-//go:noinline
-func TBody(children ...Node) Node { return html.TBody(children...) }
+// Summary is the element summary.
+func Summary(children ...Node) Node { return El("summary", children...) }
 
-// THead is the element of that name.
-//
-//go:noinline
-func THead(children ...Node) Node { return html.THead(children...) }
+// TBody is the element tbody.
+func TBody(children ...Node) Node { return El("tbody", children...) }
 
-// Table is the element of that name.
-//
-//go:noinline
-func Table(children ...Node) Node { return html.Table(children...) }
+// THead is the element thead.
+func THead(children ...Node) Node { return El("thead", children...) }
 
-// Target is the attribute of that name.
-//
-//go:noinline
-func Target(v string) Node { return html.Target(v) }
+// Table is the element table.
+func Table(children ...Node) Node { return El("table", children...) }
 
-// Td is the element of that name.
-//
-//go:noinline
-func Td(children ...Node) Node { return html.Td(children...) }
+// Target is the attribute target.
+func Target(v string) Node { return Attr("target", v) }
 
-// Th is the element of that name.
-//
-//go:noinline
-func Th(children ...Node) Node { return html.Th(children...) }
+// Td is the element td.
+func Td(children ...Node) Node { return El("td", children...) }
 
-// Time is the element of that name.
-//
-//go:noinline
-func Time(children ...Node) Node { return html.Time(children...) }
+// Th is the element th.
+func Th(children ...Node) Node { return El("th", children...) }
 
-// TitleEl is the element of that name.
-//
-//go:noinline
-func TitleEl(children ...Node) Node { return html.TitleEl(children...) }
+// Time is the element time.
+func Time(children ...Node) Node { return El("time", children...) }
 
-// Tr is the element of that name.
-//
-//go:noinline
-func Tr(children ...Node) Node { return html.Tr(children...) }
+// TitleEl is the element title.
+func TitleEl(children ...Node) Node { return El("title", children...) }
 
-// Type is the attribute of that name.
-//
-//go:noinline
-func Type(v string) Node { return html.Type(v) }
+// Tr is the element tr.
+func Tr(children ...Node) Node { return El("tr", children...) }
 
-// Ul is the element of that name.
-//
-//go:noinline
-func Ul(children ...Node) Node { return html.Ul(children...) }
+// Type is the attribute type.
+func Type(v string) Node { return Attr("type", v) }
 
-// Value is the attribute of that name.
-//
-//go:noinline
-func Value(v string) Node { return html.Value(v) }
+// Ul is the element ul.
+func Ul(children ...Node) Node { return El("ul", children...) }
+
+// Value is the attribute value.
+func Value(v string) Node { return Attr("value", v) }
