@@ -238,3 +238,40 @@ func containerRoot(t *testing.T) string {
 	}
 	return root
 }
+
+// TestDemoOnABrokerOfOnesOwn: the demo's cars appear beside what is there, below a topic of
+// their own, and at the end every trace of them is gone, and of nothing else.
+func TestDemoOnABrokerOfOnesOwn(t *testing.T) {
+	broker := startMosquitto(t)
+	o := observe(t, broker.url())
+	theirs := map[string]string{"volvo/xc40/state": "theirs", "homeassistant/device/volvobridge_theirs/config": `{"dev":{"ids":["x"]},"o":{"name":"x"},"cmps":{}}`, "volvo-demonstration/x": "theirs"}
+	for topic, payload := range theirs {
+		if token := o.client.Publish(topic, 1, true, payload); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	p := startProgram(t, t.TempDir(), "demo", "--mqtt", broker.url())
+	eventually(t, 15*time.Second, "the cars", func() bool {
+		return o.get("volvo-demo/ex30/availability") == "online" && len(o.topics("homeassistant/device/volvobridge_yv1xz")) == 3 && strings.HasPrefix(o.get("volvo-demo/ex30/image/exterior"), "\x89PNG")
+	})
+	o.publish("volvo-demo/ex30/lock/set", "LOCK")
+	eventually(t, 10*time.Second, "succeeded", func() bool { return o.document("volvo-demo/ex30/lock/status")["status"] == "succeeded" })
+	code, _ := p.terminate()
+	if code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	fresh := observe(t, broker.url())
+	time.Sleep(300 * time.Millisecond)
+	fresh.mu.Lock()
+	defer fresh.mu.Unlock()
+	for topic, payload := range fresh.retained {
+		if theirs[topic] != payload {
+			t.Errorf("left behind: %s", topic)
+		}
+		delete(theirs, topic)
+	}
+	if len(theirs) > 0 {
+		t.Errorf("removed, though it is another's: %v", theirs)
+	}
+}

@@ -116,6 +116,9 @@ func TestPageSetUp(t *testing.T) {
 	says(t, ctx, 5*time.Second, "refuses this API key")
 	fill("simulated-vcc-api-key", "simulated-client", "simulated-secret")
 	says(t, ctx, 10*time.Second, "The last page may not open")
+	axe := axeCore(t)
+	examineLooks(t, ctx, "set-up", axe)
+	do(t, ctx, chromedp.Navigate(home+"setup"))
 	if tab := script[string](ctx, `document.querySelector('form[action="login"]').target`); tab != "_blank" {
 		t.Errorf("the login opens in %q, not in a new tab", tab)
 	}
@@ -213,6 +216,7 @@ func TestPageDemo(t *testing.T) {
 
 	do(t, ctx, chromedp.Click(chromedp.CSS("#do-xc90-unlock")), chromedp.WaitVisible(chromedp.CSS("#sure")))
 	says(t, ctx, 5*time.Second, "This opens or starts a real car")
+	examineLooks(t, ctx, "confirm", axeCore(t))
 	if o.document("volvo/xc90/lock/status")["command"] != "lock" {
 		t.Error("it was unlocked without being asked for once more")
 	}

@@ -97,7 +97,7 @@ func (s *sheet) quotaRow(name el.Node, a Account) el.Node {
 	if a.Left == 0 || a.Status == "quota_spent" {
 		return s.row(name, "bad", s.word("quota spent"), time.Time{}, s.text("Reading goes on by itself at %s UTC.", a.Refill.UTC().Format("15:04")))
 	}
-	return s.row(name, "good", s.text("%d calls left", a.Left), time.Time{}, s.text("nothing to do"))
+	return s.row(name, "good", s.text("%s calls left", s.number(float64(a.Left))), time.Time{}, s.text("nothing to do"))
 }
 
 func (s *sheet) brokerRow() el.Node {

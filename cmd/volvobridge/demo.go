@@ -21,6 +21,7 @@ import (
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/broker"
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/control"
 	"volvobridge/cmd/volvobridge/internal/logbook"
 	"volvobridge/cmd/volvobridge/internal/redact"
 	"volvobridge/volvo"
@@ -47,7 +48,7 @@ between them, and its page. It needs no configuration and leaves nothing behind.
 
 With --mqtt the cars appear on a broker of your own, such as Home Assistant's, below a topic
 of their own; at the end every trace of them is removed from it.`,
-		Example: "  volvobridge demo\n  volvobridge demo --mqtt mqtt://homeassistant.local:1883 --username me --password-file secret",
+		Example: "  volvobridge demo\n  VOLVOBRIDGE_MQTT_PASSWORD=secret volvobridge demo --mqtt mqtt://homeassistant.local:1883 --username me",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := demo(cmd.Context(), mqtt, cmd.OutOrStdout(), cmd.ErrOrStderr()); err != nil {
 				return &exitError{exitFailure, err}
@@ -132,7 +133,9 @@ func runDemo(ctx context.Context, cfg config.Config, cloud *simulator.Cloud, lis
 	}
 	f.done = make(chan struct{})
 	f.serveOn(listener)
-	examine := f.showBridge(cfg, "", b, b.Healthy, localLogins{chains}, book, redactor)
+	logins := localLogins{chains}
+	examine := f.showBridge(cfg, "the demo", b, b.Healthy, logins, book, redactor)
+	stopControl := control.Serve(cfg.Store, controlHandler(cfg, st, b, logins, redactor), log)
 	fmt.Fprint(stdout, demoHelp(cfg, f.address()))
 	shown := make(chan struct{})
 	go func() {
@@ -141,6 +144,7 @@ func runDemo(ctx context.Context, cfg config.Config, cloud *simulator.Cloud, lis
 	}()
 	err = b.Run(ctx)
 	<-shown
+	stopControl()
 	f.close()
 	examine.wg.Wait()
 	if cfg.MQTT.Topic == demoTopic {

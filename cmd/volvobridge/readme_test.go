@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"volvobridge/bridge/dashboard"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
 )
 
@@ -20,7 +22,7 @@ import (
 func TestTables(t *testing.T) {
 	for _, c := range []struct{ file, name, table string }{
 		{"mqtt.md", "commands", entity.CommandTable()}, {"entities.md", "entities", entity.EntityTable()},
-		{"entities.md", "bridge", entity.BridgeTable()}, {"login.md", "scopes", entity.ScopeTable()},
+		{"entities.md", "bridge", entity.BridgeTable()}, {"login.md", "scopes", entity.ScopeTable()}, {"metrics.md", "metrics", web.MetricTable()},
 	} {
 		file := "../../docs/" + c.file
 		data, err := os.ReadFile(file)
@@ -42,6 +44,31 @@ func TestTables(t *testing.T) {
 		text := before + "<!-- " + c.name + " -->\n" + c.table + "<!-- end -->" + after
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestAlertsAndDashboard: the files for Prometheus and Grafana are what these read, and
+// ask for metrics that there are.
+func TestAlertsAndDashboard(t *testing.T) {
+	name := regexp.MustCompile(`volvobridge_[a-z_]+`)
+	for file, read := range map[string]func([]byte, any) error{"alerts.yaml": yaml.Unmarshal, "grafana.json": json.Unmarshal} {
+		data, err := os.ReadFile("../../docs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var content map[string]any
+		if err := read(data, &content); err != nil || len(content) == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+		asked := name.FindAllString(string(data), -1)
+		for _, metric := range asked {
+			if !strings.Contains(web.MetricTable(), "`"+metric+"`") {
+				t.Errorf("%s asks for %s", file, metric)
+			}
+		}
+		if len(asked) < 7 {
+			t.Errorf("%s asks for %d metrics", file, len(asked))
 		}
 	}
 }

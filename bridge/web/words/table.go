@@ -2,7 +2,7 @@ package words
 
 // table holds the texts of the pages in German, Swedish, Dutch and Norwegian.
 var table = map[string][4]string{
-	"%d calls left": {"%d Aufrufe übrig", "%d anrop kvar", "%d aanroepen over", "%d kall igjen"},
+	"%s calls left": {"%s Aufrufe übrig", "%s anrop kvar", "%s aanroepen over", "%s kall igjen"},
 	"%d days":       {"%d Tagen", "%d dagar", "%d dagen", "%d dager"},
 	"%d min":        {"%d min", "%d min", "%d min", "%d min"},
 	"%d of %d calls spent, %d expected by the refill at %s UTC": {"%d von %d Aufrufen verbraucht, %d erwartet bis zur Erneuerung um %s UTC", "%d av %d anrop förbrukade, %d väntas till påfyllningen kl. %s UTC", "%d van %d aanroepen verbruikt, %d verwacht tot de vernieuwing om %s UTC", "%d av %d kall brukt, %d ventes til påfyllingen kl. %s UTC"},
