@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -87,5 +89,63 @@ func bare(b *testing.B, broker, cloud string) {
 	})
 	if !token.WaitTimeout(5*time.Second) || token.Error() != nil {
 		b.Fatal(token.Error())
+	}
+}
+
+// BenchmarkCommandWithPages measures from a message to its POST: alone, with 50 pages open
+// that each command changes, and with 500 connections beside them that say nothing.
+func BenchmarkCommandWithPages(b *testing.B) {
+	for b.Loop() {
+		broker := startMosquitto(b, "set_tcp_nodelay true")
+		arrived := make(chan time.Time, 1)
+		cloud := fleet(b, 3)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				arrived <- time.Now()
+				fmt.Fprint(w, `{"data":{"invokeStatus":"COMPLETED"}}`)
+				return
+			}
+			cloud.ServeHTTP(w, r)
+		}))
+		b.Cleanup(s.Close)
+		o := observe(b, broker.url())
+		page := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+		text := quietConfig(s.URL, broker.url(), quick+strings.Replace(allow, "per_minute: 1000", "per_minute: 1000000", 1))
+		p := startBridge(b, b.TempDir(), strings.Replace(text, `listen: ""`, fmt.Sprintf("listen: %q", page), 1))
+		eventually(b, 60*time.Second, "all cars", func() bool { return len(o.topics("homeassistant/device/volvobridge_yv1fleet")) == 3 })
+		time.Sleep(2 * time.Second)
+		n := 0
+		measure := func(name string) {
+			var times []time.Duration
+			for range 200 {
+				n++
+				began := time.Now()
+				o.publish(fmt.Sprintf("volvo/YV1FLEET%09d/honk/set", n%3), fmt.Sprintf(`{"value":"PRESS","id":"%d"}`, n))
+				times = append(times, (<-arrived).Sub(began))
+				time.Sleep(20 * time.Millisecond)
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, name+"-p50-ms")
+			b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, name+"-p95-ms")
+		}
+		measure("alone")
+		for range 50 {
+			resp, err := http.Get("http://" + page + "/stream?page=")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { resp.Body.Close() })
+			go func() { _, _ = io.Copy(io.Discard, resp.Body) }() // ends with the bridge
+		}
+		measure("pages")
+		for range 500 {
+			conn, err := net.Dial("tcp", page)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { conn.Close() })
+		}
+		measure("attacked")
+		p.terminate()
 	}
 }

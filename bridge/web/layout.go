@@ -37,6 +37,7 @@ func hashOf(text string) string {
 type page struct {
 	path, title string
 	body        func(*sheet) el.Node
+	ofView      bool // it shows the view and nothing else
 }
 
 // sheet is one rendering of a page.
@@ -52,7 +53,10 @@ type sheet struct {
 }
 
 // region is a part of a page that is sent again when it changes.
-type region struct{ id, html string }
+type region struct {
+	id, html string
+	digest   sent
+}
 
 // sheet begins one; the view is filled in by who needs it.
 func (s *site) sheet(r *http.Request) *sheet {
@@ -81,7 +85,7 @@ func languageOf(configured string, r *http.Request) string {
 func (s *sheet) live(id string, node el.Node) el.Node {
 	var b bytes.Buffer
 	_ = node.Render(&b) // a buffer takes everything
-	s.regions = append(s.regions, region{id, b.String()})
+	s.regions = append(s.regions, region{id: id, html: b.String()})
 	return el.Raw(b.String())
 }
 

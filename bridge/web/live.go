@@ -115,18 +115,53 @@ func (s *site) changed(p page) (changed, more <-chan struct{}) {
 	return changed, more
 }
 
+// rendered are the live parts of a page, for all who look at it.
+type rendered struct {
+	of      time.Time // the view
+	regions []region
+}
+
+const mostRendered = 20 // pages, by language and filter
+
+// render makes the live parts of a page. Who looks at the same page, at the same moment,
+// in the same language, gets the same.
+func (s *site) render(r *http.Request, p page) ([]region, error) {
+	sheet := s.sheet(r)
+	if err := sheet.look(r.Context()); err != nil {
+		return nil, err
+	}
+	key := sheet.language + " " + r.URL.RawQuery
+	if p.ofView {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if done := s.rendered[key]; done.of.Equal(sheet.view.Now) && done.regions != nil {
+			return done.regions, nil
+		}
+	}
+	p.body(sheet)
+	for i := range sheet.regions {
+		sheet.regions[i].digest = digestOf(sheet.regions[i].html)
+	}
+	if p.ofView {
+		if len(s.rendered) >= mostRendered {
+			clear(s.rendered)
+		}
+		s.rendered[key] = rendered{sheet.view.Now, sheet.regions}
+	}
+	return sheet.regions, nil
+}
+
 var alive = []byte(": alive\n\n")
 
 // changes is the message with the parts that differ from what was sent.
 func (s *site) changes(r *http.Request, p page, before map[string]sent, because why) []byte {
-	sheet := s.sheet(r)
-	if sheet.look(r.Context()) != nil {
+	regions, err := s.render(r, p)
+	if err != nil {
 		return alive
 	}
-	p.body(sheet)
 	parts := map[string]string{}
-	for _, region := range sheet.regions {
-		now, old := digestOf(region.html), before[region.id]
+	for _, region := range regions {
+		now, old := region.digest, before[region.id]
 		if now.ageless != old.ageless || because != somethingNew && now.whole != old.whole {
 			before[region.id], parts[region.id] = now, region.html
 		}

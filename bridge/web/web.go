@@ -66,15 +66,16 @@ type site struct {
 	handler http.Handler
 	streams streams
 
-	mu     sync.Mutex
-	last   View
-	lastAt time.Time
-	cost   time.Duration // of the last view
+	mu       sync.Mutex
+	last     View
+	lastAt   time.Time
+	cost     time.Duration // of the last view
+	rendered map[string]rendered
 }
 
 // New returns the handler of all paths. Its streams end with ctx.
 func New(ctx context.Context, opts Options) http.Handler {
-	s := &site{opts: opts, gate: newGate(opts.Password, opts.Warn), streams: streams{end: ctx.Done()}}
+	s := &site{opts: opts, gate: newGate(opts.Password, opts.Warn), streams: streams{end: ctx.Done()}, rendered: map[string]rendered{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", report(opts.Healthy))
 	mux.HandleFunc("GET /readyz", report(opts.Ready))
@@ -82,7 +83,7 @@ func New(ctx context.Context, opts Options) http.Handler {
 	mux.HandleFunc("POST /enter", s.enter)
 	mux.HandleFunc("POST /leave", s.leave)
 	if opts.Bridge != nil {
-		s.pages = append(s.pages, page{"", "Cars", carsPage}, page{"why", "Why", whyPage}, page{"commands", "Commands", commandsPage}, page{"entities", "Entities", entitiesPage})
+		s.pages = append(s.pages, page{"", "Cars", carsPage, true}, page{"why", "Why", whyPage, true}, page{"commands", "Commands", commandsPage, false}, page{"entities", "Entities", entitiesPage, true})
 		mux.HandleFunc("GET /{$}", s.guard(s.show(s.pages[0])))
 		mux.HandleFunc("GET /setup", func(w http.ResponseWriter, _ *http.Request) { seeOther(w, "./") }) // from a set-up that has ended
 		mux.HandleFunc("POST /cars/{car}/{entity}", s.guard(s.command))
@@ -90,20 +91,20 @@ func New(ctx context.Context, opts Options) http.Handler {
 		mux.HandleFunc("GET /metrics", s.guardMetrics(s.metrics()))
 	}
 	if opts.Setup != nil {
-		s.pages = append(s.pages, page{"setup", "Set-up", setupPage})
+		s.pages = append(s.pages, page{"setup", "Set-up", setupPage, false})
 		mux.HandleFunc("GET /{$}", s.guard(func(w http.ResponseWriter, _ *http.Request) { seeOther(w, "setup") }))
 		mux.HandleFunc("POST /setup/{step}", s.guard(s.takeSetup))
 	}
 	if opts.Login != nil && opts.Setup == nil {
-		s.pages = append(s.pages, page{"login", "Login", loginPage})
+		s.pages = append(s.pages, page{"login", "Login", loginPage, false})
 	}
 	if opts.Check != nil {
-		s.pages = append(s.pages, page{"check", "Check", checkPage})
+		s.pages = append(s.pages, page{"check", "Check", checkPage, false})
 		mux.HandleFunc("POST /check", s.guard(func(w http.ResponseWriter, _ *http.Request) { opts.Check.Start(); seeOther(w, "check") }))
 		mux.HandleFunc("GET /check/bundle", s.guard(s.bundle))
 	}
 	if opts.Log != nil {
-		s.pages = append(s.pages, page{"log", "Log", logPage})
+		s.pages = append(s.pages, page{"log", "Log", logPage, false})
 	}
 	for _, p := range s.pages {
 		if p.path != "" {
