@@ -18,6 +18,7 @@ type car struct {
 	account *account.Account
 
 	online         string                  // what availability says
+	onlineSince    time.Time               // in this process
 	reachedAt      time.Time               // when last known to be reachable, or not to blame
 	availabilityAt time.Time               // at its availability
 	denied         map[volvo.Resource]bool // Volvo said no to it

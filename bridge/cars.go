@@ -205,6 +205,9 @@ func (c *car) checkOnline(now time.Time) (changed bool) {
 	}
 	changed = online != c.online
 	c.online = online
+	if changed || c.onlineSince.IsZero() {
+		c.onlineSince = now
+	}
 	return changed
 }
 

@@ -59,13 +59,8 @@ func (p Page) View(ctx context.Context) (v web.View, err error) {
 func (c *car) view(r entity.Rules, p entity.Place, now time.Time) web.Car {
 	outlook := c.account.Plan.Outlook(c.VIN, now)
 	c.Moving = c.commands.Moving()
-	v := web.Car{Level: c.Level, Label: c.label, Name: c.DisplayName(), Model: c.Model(), Online: c.online == "online", LastGood: c.LastGood, Phase: string(outlook.Phase), Reason: outlook.InWords(now),
-		Rows: c.Rows(r, p, now), Position: c.Position(), Last: c.LastCommand, Statuses: maps.Clone(c.Statuses), History: maps.Clone(c.history), Answers: map[string]entity.Answer{}, Warnings: c.Warnings()}
-	for id, s := range c.Statuses {
-		if c.LastCommand != nil && s.ID == c.LastCommand.ID && s.RequestedAt.Equal(c.LastCommand.RequestedAt) {
-			v.LastEntity = id
-		}
-	}
+	v := web.Car{Level: c.Level, Label: c.label, Name: c.DisplayName(), Model: c.Model(), Online: c.online == "online", Since: c.onlineSince, LastGood: c.LastGood, Phase: string(outlook.Phase), Reason: outlook.InWords(now),
+		Rows: c.Rows(r, p, now), Position: c.Position(), Last: c.LastCommand, History: maps.Clone(c.history), Answers: map[string]entity.Answer{}, Warnings: c.Warnings()}
 	for kind, image := range c.Images {
 		if image.Type != "" {
 			v.Pictures = append(v.Pictures, kind)

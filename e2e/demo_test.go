@@ -132,7 +132,7 @@ func TestEveryReadmeCommandIsRun(t *testing.T) {
 		"go build -o volvobridge ./cmd/volvobridge",                        // TestMain
 		"cp config.example.yaml config.yaml", "./volvobridge config check", // TestReadmeInstall
 		"./volvobridge run", "CGO_ENABLED=0 GOOS=linux", // .ci/run builds for each target
-		"./volvobridge doctor",                                                                                    // every test here; TestDoctorOnBrokenSetups
+		"./volvobridge demo --mqtt", "./volvobridge doctor", // every test here; TestDoctorOnBrokenSetups
 		"./volvobridge dashboard --lang en", "./volvobridge voice xc40 --word tango", "./volvobridge forget xc40", // TestHomeAssistant
 		"docker compose up -d", "docker compose --profile homeassistant up -d", // TestContainer runs the image's content; the file is parsed
 		"mosquitto_sub -h 127.0.0.1", "mosquitto_pub -h 127.0.0.1", "wait", ".ci/run", // TestReadmeShell; CI itself

@@ -101,6 +101,9 @@ func TestPageSetUp(t *testing.T) {
 	if code, _ := get(t, home+"readyz"); code != 503 {
 		t.Errorf("ready: %d", code)
 	}
+	if out, err := runProgram(binary, "healthcheck", "-c", filepath.Join(dir, "config.yaml")); err != nil || string(out) != "ok\n" {
+		t.Errorf("healthcheck: %v %s", err, out)
+	}
 	do(t, ctx, chromedp.Navigate(home))
 	says(t, ctx, 10*time.Second, "Four steps")
 	do(t, ctx, chromedp.WaitVisible(chromedp.CSS("#url")),

@@ -35,13 +35,14 @@ func (p Point) At() time.Time { return time.Unix(p.Minute*60, 0) }
 type Values map[string][]Point
 
 // Note adds a value, unless one is kept that is younger than a step. It reports news.
+// Points that were handed out before stay as they are.
 func (v Values) Note(name string, value float64, now time.Time) bool {
 	points, minute := v[name], now.Unix()/60
 	if n := len(points); n > 0 && minute >= points[n-1].Minute && minute-points[n-1].Minute < int64(Step/time.Minute) {
 		return false
 	}
 	oldest := minute - int64(Span/time.Minute)
-	points = slices.DeleteFunc(points, func(p Point) bool { return p.Minute < oldest || p.Minute > minute }) // a clock that was set
+	points = slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return p.Minute < oldest || p.Minute > minute }) // a clock that was set
 	v[name] = append(points[max(0, len(points)-mostPoints+1):], Point{minute, float32(value)})
 	return true
 }

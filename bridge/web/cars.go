@@ -92,37 +92,37 @@ func (s *sheet) facts(c *Car) []el.Node {
 	var facts []el.Node
 	add := func(n el.Node) { facts = append(facts, n) }
 	if r := c.Row("lock"); r != nil {
-		add(s.fact(s.name("lock", "Doors"), "", s.lock(r), s.age(r)))
+		add(s.fact(s.name("Doors"), "", s.lock(r), s.age(r)))
 	}
 	if r := c.Row("climatization"); r != nil {
-		add(s.fact(s.name("", "Climate"), "", el.Group{s.value(r), el.Text(" "), el.Small(s.text("assumed"))}, nil))
+		add(s.fact(s.name("Climate"), "", el.Group{s.value(r), el.Text(" "), el.Small(s.text("assumed"))}, nil))
 	}
 	for _, level := range []struct{ id, reach string }{{"battery_charge_level", "distance_to_empty_battery"}, {"fuel_amount", "distance_to_empty_tank"}} {
 		if r := c.Row(level.id); r != nil {
-			add(s.fact(s.name(r.ID, r.Name), "", s.large(r), s.age(r)))
+			add(s.fact(s.name(r.Name), "", s.large(r), s.age(r)))
 			if reach := c.Row(level.reach); reach != nil {
-				add(s.fact(s.name(reach.ID, reach.Name), "", s.large(reach), s.age(reach)))
+				add(s.fact(s.name(reach.Name), "", s.large(reach), s.age(reach)))
 			}
 		}
 	}
 	if r := c.Row("charging_status"); r != nil {
-		add(s.fact(s.name(r.ID, r.Name), "all", s.charging(c, r), s.age(r)))
+		add(s.fact(s.name(r.Name), "all", s.charging(c, r), s.age(r)))
 	}
 	add(s.fact(s.t("Open"), "all", s.openings(c), s.age(first(c, "door_front_left", "window_front_left"))))
 	if r := c.Row("tire_front_left"); r != nil {
 		add(s.fact(s.t("Tyres"), "", s.parts(c, "tire_", s.t("all right")), s.age(r)))
 	}
 	if r := c.Row("any_warning"); r != nil {
-		add(s.fact(s.name(r.ID, r.Name), "", s.warnings(c, r), s.age(first(c, "service_warning", "washer_fluid_level_warning"))))
+		add(s.fact(s.name(r.Name), "", s.warnings(c, r), s.age(first(c, "service_warning", "washer_fluid_level_warning"))))
 	}
 	if r := c.Row("odometer"); r != nil {
-		add(s.fact(s.name(r.ID, r.Name), "", s.value(r), s.age(r)))
+		add(s.fact(s.name(r.Name), "", s.value(r), s.age(r)))
 	}
 	if r := c.Row("engine_status"); r != nil {
-		add(s.fact(s.name(r.ID, r.Name), "", s.engine(r), s.age(r)))
+		add(s.fact(s.name(r.Name), "", s.engine(r), s.age(r)))
 	}
 	if r := c.Row("location"); r != nil {
-		add(s.fact(s.name(r.ID, r.Name), "all", s.position(c), s.age(r)))
+		add(s.fact(s.name(r.Name), "all", s.position(c), s.age(r)))
 	}
 	return facts
 }
@@ -259,7 +259,7 @@ func (s *sheet) openings(c *Car) el.Node {
 func (s *sheet) names(rows []*entity.Row) string {
 	var names []string
 	for _, r := range rows {
-		names = append(names, s.name(r.ID, r.Name))
+		names = append(names, s.name(r.Name))
 	}
 	return strings.Join(names, ", ")
 }

@@ -81,7 +81,7 @@ func (s *sheet) topView(c *Car) el.Node {
 		case r.Value == nil:
 			class = "s-unknown"
 		}
-		shapes = append(shapes, path(strings.TrimSpace(class), d, s.name(r.ID, r.Name)))
+		shapes = append(shapes, path(strings.TrimSpace(class), d, s.name(r.Name)))
 	}
 	return el.El("svg", el.Attr("viewBox", "-8 -10 136 264"), el.Role("img"), el.Attr("aria-label", label), el.Group(shapes))
 }

@@ -155,7 +155,7 @@ func (s *sheet) bar(path string) el.Node {
 		el.If(s.site.gate.password != "" && !s.site.proxied(s.request), el.Form(el.Method("post"), el.Action(s.root+"leave"), el.Button(el.Class("quiet"), s.text("Sign out")))))
 }
 
-// go to is a redirect that any path prefix survives: its address is relative.
+// seeOther is a redirect that any path prefix survives: its address is relative.
 func seeOther(w http.ResponseWriter, relative string) {
 	w.Header().Set("Location", relative)
 	w.Header().Set("Cache-Control", "no-store")
@@ -181,7 +181,7 @@ func (s *sheet) text(text string, args ...any) el.Node {
 }
 
 // name is an entity's name.
-func (s *sheet) name(id, name string) string { return entity.Translated(name, s.language) }
+func (s *sheet) name(name string) string { return entity.Translated(name, s.language) }
 
 // says is a sentence of the bridge or of Volvo, which is English in any language.
 func (s *sheet) says(text string) el.Node {

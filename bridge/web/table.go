@@ -51,7 +51,7 @@ func (s *sheet) tabs(chosen *Car) el.Node {
 
 // searchable is what the search looks through.
 func (s *sheet) searchable(r *entity.Row) string {
-	return strings.ToLower(strings.Join([]string{r.ID, r.Name, s.name(r.ID, r.Name), r.EntityID, r.Platform, string(r.Resource), r.Field}, " "))
+	return strings.ToLower(strings.Join([]string{r.ID, r.Name, s.name(r.Name), r.EntityID, r.Platform, string(r.Resource), r.Field}, " "))
 }
 
 func (s *sheet) entity(r *entity.Row, text string) el.Node {
@@ -71,7 +71,7 @@ func (s *sheet) entity(r *entity.Row, text string) el.Node {
 	if !r.At.IsZero() {
 		when = s.clock(r.At)
 	}
-	return el.Tr(el.ID("entity-"+r.ID), el.Data("text", text), el.Th(el.Scope("row"), el.Text(s.name(r.ID, r.Name)), el.Br(), s.copyable(r.EntityID)),
+	return el.Tr(el.ID("entity-"+r.ID), el.Data("text", text), el.Th(el.Scope("row"), el.Text(s.name(r.Name)), el.Br(), s.copyable(r.EntityID)),
 		cell("State", el.Text(state)), cell("Volvo's time", when), cell("Source", el.Code(el.Text(source))), cell("Topic", topic), cell("Unique id", s.copyable(r.UniqueID)))
 }
 

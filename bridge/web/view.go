@@ -75,15 +75,14 @@ type Call struct{ Resource, Outcome string }
 type Car struct {
 	Level, Label, Name, Model string
 	Online                    bool
+	Since                     time.Time // it became so, or the bridge started
 	LastGood                  time.Time
 	Phase, Reason             string
 	Reads                     []Read
 	Rows                      []entity.Row
 	Position                  map[string]any
 	Last                      *entity.Status // command
-	LastEntity                string         // it was for
-	Statuses                  map[string]entity.Status
-	Pictures                  []string // kinds that there are
+	Pictures                  []string       // kinds that there are
 	History                   history.Values
 	Warnings                  []string // ids of entities
 	// Answers are the last good ones.

@@ -129,7 +129,7 @@ func (s *sheet) carRow(c *Car) el.Node {
 	case word != "" && word != "available":
 		return s.row(name, "warn", s.word(word), time.Time{}, s.text(carAdvice[word]))
 	}
-	return s.row(name, "good", s.text("online"), time.Time{}, s.text("nothing to do"))
+	return s.row(name, "good", s.text("online"), c.Since, s.text("nothing to do"))
 }
 
 // carAdvice is what to do about the words of the entity availability.
@@ -154,7 +154,7 @@ func (s *sheet) plan(c *Car, id string) el.Node {
 	var plots []el.Node
 	for _, drawn := range []string{"battery_charge_level", "fuel_amount", "odometer"} {
 		if r := c.Row(drawn); r != nil {
-			name := s.name(r.ID, r.Name)
+			name := s.name(r.Name)
 			plots = append(plots, el.Div(el.H3(el.Text(name)), s.valuesPlot(name, r.Unit, c.History[drawn])))
 		}
 	}

@@ -21,7 +21,8 @@ func newHealthcheck() *cobra.Command {
 		Example: "  volvobridge healthcheck -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(file)
-			if err != nil {
+			_, setUp := errors.AsType[*config.Incomplete](err) // then the page that sets it up answers
+			if err != nil && !setUp {
 				return &exitError{exitFailure, err}
 			}
 			if cfg.HTTP.Listen == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -40,7 +41,7 @@ page that leads through the set-up: open it in a browser.`,
 // what a person must enter, it first serves the page that takes it.
 func runFile(ctx context.Context, file string, stderr io.Writer) error {
 	cfg, err := config.Load(file)
-	_, incomplete := errors.AsType[*config.Incomplete](err)
+	lacks, incomplete := errors.AsType[*config.Incomplete](err)
 	if err != nil && (!incomplete || cfg.HTTP.Listen == "" || len(cfg.Accounts) > 0) {
 		return err
 	}
@@ -58,6 +59,7 @@ func runFile(ctx context.Context, file string, stderr io.Writer) error {
 	}
 	defer f.close()
 	if incomplete {
+		log.Info().Str("page", f.address()).Str("missing", strings.Join(strings.Fields(lacks.Error()), " ")).Msg("not configured yet: open the page, it leads through the set-up")
 		if err := f.setUp(ctx, file, cfg, st, book, redactor); err != nil || ctx.Err() != nil {
 			return errors.Join(err, st.Close())
 		}

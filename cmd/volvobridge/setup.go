@@ -38,7 +38,6 @@ func (f *front) setUp(ctx context.Context, file string, cfg config.Config, st *s
 	opts.Ready = func() error { return errors.New("not set up yet") }
 	opts.Setup, opts.Login = steps, applied
 	f.show(web.New(f.ctx, opts))
-	f.log.Info().Str("page", f.address()).Msg("nothing is configured yet: open the page, it leads through the set-up")
 	select {
 	case <-ctx.Done():
 	case <-steps.Done:
