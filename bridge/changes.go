@@ -1,13 +1,17 @@
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"volvobridge/bridge/web"
+)
 
 // changes are what may have changed since it was published.
 type changes struct {
 	cars   []*car    // whose document may have, the oldest change first
 	bridge bool      // the bridge's own state may have
 	at     time.Time // when to look; zero: nothing may have changed
-	news   news      // for who watches the page
+	news   web.News  // for who watches the page
 }
 
 // touch has the document of a car looked at soon.

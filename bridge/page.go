@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"volvobridge/bridge/command"
@@ -22,7 +21,7 @@ type Page struct{ b *Bridge }
 func NewPage(b *Bridge) Page { return Page{b} }
 
 // Changed implements [web.Bridge].
-func (p Page) Changed() <-chan struct{} { return p.b.changes.news.wait() }
+func (p Page) Changed() <-chan struct{} { return p.b.changes.news.Wait() }
 
 // View implements [web.Bridge].
 func (p Page) View(ctx context.Context) (v web.View, err error) {
@@ -126,30 +125,4 @@ func (p Page) Ledger(ctx context.Context) (ledger []web.LedgerEntry, err error) 
 	ledger = append(ledger, Ledger(p.b.opts.Store.Commands(), names)...)
 	slices.SortStableFunc(ledger, func(x, y web.LedgerEntry) int { return x.RequestedAt.Compare(y.RequestedAt) })
 	return ledger, err
-}
-
-// news tells whoever waits that something has changed.
-type news struct {
-	mu     sync.Mutex
-	waited chan struct{} // nil: nobody waits
-}
-
-// wait returns a channel that is closed with the next news.
-func (n *news) wait() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.waited == nil {
-		n.waited = make(chan struct{})
-	}
-	return n.waited
-}
-
-// tell wakes who waits.
-func (n *news) tell() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.waited != nil {
-		close(n.waited)
-		n.waited = nil
-	}
 }

@@ -35,7 +35,7 @@ func (b *Bridge) publishDirty(now time.Time) {
 			b.publishCar(c, now)
 		}
 	}
-	b.changes.news.tell()
+	b.changes.news.Tell()
 	if len(b.changes.cars) > 0 {
 		return
 	}

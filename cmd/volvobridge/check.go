@@ -17,14 +17,15 @@ type checks struct {
 	ctx  context.Context // of the program: a round ends with it
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	state   web.CheckState
-	done    *examiner
-	changed chan struct{}
+	news web.News
+
+	mu    sync.Mutex
+	state web.CheckState
+	done  *examiner
 }
 
 func newChecks(ctx context.Context, cfg config.Config, file string) *checks {
-	return &checks{ctx: ctx, cfg: cfg, file: file, changed: make(chan struct{})}
+	return &checks{ctx: ctx, cfg: cfg, file: file}
 }
 
 // Start implements [web.Check].
@@ -35,7 +36,7 @@ func (c *checks) Start() {
 		return
 	}
 	c.state = web.CheckState{Running: true, Began: time.Now(), Ended: c.state.Ended}
-	c.tell()
+	c.news.Tell()
 	c.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, doctorPatience)
 		defer cancel()
@@ -53,13 +54,7 @@ func (c *checks) end(d *examiner) {
 	for _, f := range d.redact.Findings(d.findings) {
 		c.state.Findings = append(c.state.Findings, web.Finding{Area: f.Area, What: f.What, Result: f.Result, Found: f.Found, Advice: f.Advice})
 	}
-	c.tell()
-}
-
-// tell wakes who waits for a change.
-func (c *checks) tell() {
-	close(c.changed)
-	c.changed = make(chan struct{})
+	c.news.Tell()
 }
 
 // State implements [web.Check].
@@ -70,11 +65,7 @@ func (c *checks) State() web.CheckState {
 }
 
 // Changed implements [web.Check].
-func (c *checks) Changed() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.changed
-}
+func (c *checks) Changed() <-chan struct{} { return c.news.Wait() }
 
 // Bundle implements [web.Check].
 func (c *checks) Bundle() ([]byte, error) {

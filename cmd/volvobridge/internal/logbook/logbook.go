@@ -23,9 +23,10 @@ const (
 type Book struct {
 	mask func([]byte) []byte
 
-	mu      sync.Mutex
-	lines   [][]byte
-	changed chan struct{} // nil: nobody waits
+	news web.News
+
+	mu    sync.Mutex
+	lines [][]byte
 }
 
 // New returns an empty one; mask says what may be seen of a line.
@@ -38,24 +39,14 @@ func (b *Book) Write(line []byte) (int, error) {
 		masked = []byte(fmt.Sprintf(`{"level":"info","time":%q,"message":"a line of %d bytes was left out"}`, time.Now().UTC().Format(time.RFC3339), len(masked)))
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.lines = append(b.lines[max(0, len(b.lines)-most+1):], masked)
-	if b.changed != nil {
-		close(b.changed)
-		b.changed = nil
-	}
+	b.mu.Unlock()
+	b.news.Tell()
 	return len(line), nil
 }
 
 // Changed implements [web.Log].
-func (b *Book) Changed() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.changed == nil {
-		b.changed = make(chan struct{})
-	}
-	return b.changed
-}
+func (b *Book) Changed() <-chan struct{} { return b.news.Wait() }
 
 // Lines implements [web.Log].
 func (b *Book) Lines() []web.LogLine {
