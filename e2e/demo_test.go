@@ -129,7 +129,7 @@ func TestEveryReadmeCommandIsRun(t *testing.T) {
 	}
 	runBy := []string{
 		"go run ./cmd/volvobridge demo", "go test ./...", // TestDemo runs the same program; CI
-		"go build -o volvobridge ./cmd/volvobridge",                        // TestMain
+		"CGO_ENABLED=0 go build -o volvobridge ./cmd/volvobridge",          // TestMain
 		"cp config.example.yaml config.yaml", "./volvobridge config check", // TestReadmeInstall
 		"./volvobridge run", "CGO_ENABLED=0 GOOS=linux", // .ci/run builds for each target
 		"./volvobridge demo --mqtt", "./volvobridge doctor", // every test here; TestDoctorOnBrokenSetups

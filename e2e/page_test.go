@@ -125,26 +125,7 @@ func TestPageSetUp(t *testing.T) {
 	if tab := script[string](ctx, `document.querySelector('form[action="login"]').target`); tab != "_blank" {
 		t.Errorf("the login opens in %q, not in a new tab", tab)
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="login"] button`)))
-	var opened target.ID
-	eventually(t, 10*time.Second, "Volvo's page in a new tab", func() bool {
-		all, _ := chromedp.Targets(ctx) // none while it opens
-		for _, i := range all {
-			if strings.Contains(i.URL, "authorization.oauth2") {
-				opened = i.TargetID
-			}
-		}
-		return opened != ""
-	})
-	tab, closeTab := chromedp.NewContext(ctx, chromedp.WithTargetID(opened))
-	defer closeTab()
-	if err := chromedp.Do(tab, command(page.BringToFront, cdp.Empty{})); err != nil { // the tab lives as long as the context of its first step
-		t.Fatal(err)
-	}
-	do(t, tab, chromedp.Click(chromedp.CSS(`button[name="agree"]`)))
-	says(t, tab, 10*time.Second, "Logged in.")
-	closeTab()
-	do(t, ctx, command(page.BringToFront, cdp.Empty{}))
+	logInInATab(t, ctx)
 	do(t, ctx, chromedp.Click(`//a[contains(., "other tab")]`), chromedp.WaitVisible(chromedp.CSS("#finish")))
 	do(t, ctx, chromedp.SetValue(chromedp.CSS("#name-0001"), "My EX30"), chromedp.SetValue(chromedp.CSS("#pin"), "12"), chromedp.Click(chromedp.CSS("#finish")), chromedp.WaitVisible(`[role="alert"]`))
 	says(t, ctx, 5*time.Second, "4 to 8 digits")
@@ -166,6 +147,31 @@ func TestPageSetUp(t *testing.T) {
 			t.Errorf("the log holds %s", secret)
 		}
 	}
+}
+
+// logInInATab presses the button of the login, and agrees in the tab that it opens.
+func logInInATab(t testing.TB, ctx context.Context) {
+	t.Helper()
+	do(t, ctx, chromedp.Click(chromedp.CSS(`form[action="login"] button`)))
+	var opened target.ID
+	eventually(t, 10*time.Second, "Volvo's page in a new tab", func() bool {
+		all, _ := chromedp.Targets(ctx) // none while it opens
+		for _, i := range all {
+			if strings.Contains(i.URL, "authorization.oauth2") {
+				opened = i.TargetID
+			}
+		}
+		return opened != ""
+	})
+	tab, closeTab := chromedp.NewContext(ctx, chromedp.WithTargetID(opened))
+	defer closeTab()
+	if err := chromedp.Do(tab, command(page.BringToFront, cdp.Empty{})); err != nil { // the tab lives as long as the context of its first step
+		t.Fatal(err)
+	}
+	do(t, tab, chromedp.Click(chromedp.CSS(`button[name="agree"]`)))
+	says(t, tab, 10*time.Second, "Logged in.")
+	closeTab()
+	do(t, ctx, command(page.BringToFront, cdp.Empty{}))
 }
 
 // demoPage starts the demo and opens its page.
@@ -287,6 +293,13 @@ func TestPageTroubles(t *testing.T) {
 	}
 
 	sim.Mend()
+	noCar(t, ctx, sim, cloud, broker.url(), listen)
+}
+
+// noCar: the account has no car.
+func noCar(t testing.TB, ctx context.Context, sim *simulator.Cloud, cloud, broker, listen string) {
+	t.Helper()
+	home := "http://" + listen + "/"
 	for _, vin := range sim.VINs() {
 		if err := sim.Switch(simulator.Fault{Kind: "vanish", Match: vin}); err != nil {
 			t.Fatal(err)
@@ -294,7 +307,7 @@ func TestPageTroubles(t *testing.T) {
 	}
 	empty := t.TempDir()
 
-	write(t, empty, strings.Replace(config(cloud, broker.url(), ""), `listen: ""`, fmt.Sprintf("listen: %q", listen), 1))
+	write(t, empty, strings.Replace(config(cloud, broker, ""), `listen: ""`, fmt.Sprintf("listen: %q", listen), 1))
 	startProgram(t, empty, "run")
 	eventually(t, 5*time.Second, "the page", func() bool {
 		r, err := noRedirect.Get(home + "healthz")

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 	}
 	binary = filepath.Join(dir, "volvobridge")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "../cmd/volvobridge")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as the image and the releases are
 	build.Stderr = os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"image"
-	_ "image/gif" // what Volvo's pictures may be
 	"image/jpeg"
 	_ "image/png"
 	"math"

@@ -26,7 +26,7 @@ func whyPage(s *sheet) el.Node {
 
 // row is a thing and how it is: a word, since when, and a sentence of advice.
 func (s *sheet) row(what el.Node, class string, how el.Node, since time.Time, advice el.Node) el.Node {
-	var when el.Node = el.Text("")
+	when := el.Text("")
 	if !since.IsZero() {
 		when = el.Group{s.clock(since), el.Text(" ("), s.ago(since), el.Text(")")}
 	}
@@ -172,7 +172,7 @@ func (s *sheet) read(r Read) el.Node {
 	if r.Interval > 0 {
 		interval = s.span(r.Interval)
 	}
-	var fault el.Node = el.Text("-")
+	fault := el.Text("-")
 	if r.Fault != "" {
 		fault = el.Group{s.clock(r.FaultAt), el.Text(" "), el.Span(el.Class("warn"), s.says(s.redacted(r.Fault)))}
 	}

@@ -21,6 +21,43 @@ var sayers = map[string]int{"t": 0, "text": 0, "heads": -1, "field": 1, "secret"
 // TestEveryTextIsTranslated: every text of the pages is in the table in all languages, with
 // the same places for values; nothing else is.
 func TestEveryTextIsTranslated(t *testing.T) {
+	used := textsOfThePages(t)
+	if len(used) < 120 {
+		t.Fatalf("only %d texts were found", len(used))
+	}
+	for _, e := range entity.All() {
+		for _, word := range e.Options() {
+			used[wordOf(word)] = true
+		}
+	}
+	for _, word := range slices.Concat(entity.CloudWords, []string{"locked", "unlocked", "on", "off", "refused", "sending", "accepted", "succeeded", "failed", "unknown", "confirmed", "not_confirmed", "ok", "warning", "problem", "skipped"}) {
+		used[wordOf(word)] = true
+	}
+	used["Entered before; leave it empty to keep that."] = true
+	for _, text := range carAdvice {
+		used[text] = true
+	}
+	for _, text := range orderNames {
+		used[text] = true
+	}
+	places := regexp.MustCompile(`%[ds]`)
+	for text := range used {
+		for _, language := range entity.Languages()[1:] {
+			other := words.In(text, language)
+			if !words.Known(text) && other == text {
+				t.Errorf("%q has no %s", text, language)
+				break
+			}
+			if !slices.Equal(places.FindAllString(text, -1), places.FindAllString(other, -1)) {
+				t.Errorf("%q in %s: %q", text, language, other)
+			}
+		}
+	}
+}
+
+// textsOfThePages are those in the source.
+func textsOfThePages(t *testing.T) map[string]bool {
+	t.Helper()
 	used := map[string]bool{}
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -56,35 +93,5 @@ func TestEveryTextIsTranslated(t *testing.T) {
 			return true
 		})
 	}
-	if len(used) < 120 {
-		t.Fatalf("only %d texts were found", len(used))
-	}
-	for _, e := range entity.All() {
-		for _, word := range e.Options() {
-			used[wordOf(word)] = true
-		}
-	}
-	for _, word := range slices.Concat(entity.CloudWords, []string{"locked", "unlocked", "on", "off", "refused", "sending", "accepted", "succeeded", "failed", "unknown", "confirmed", "not_confirmed", "ok", "warning", "problem", "skipped"}) {
-		used[wordOf(word)] = true
-	}
-	used["Entered before; leave it empty to keep that."] = true
-	for _, text := range carAdvice {
-		used[text] = true
-	}
-	for _, text := range orderNames {
-		used[text] = true
-	}
-	places := regexp.MustCompile(`%[ds]`)
-	for text := range used {
-		for _, language := range entity.Languages()[1:] {
-			other := words.In(text, language)
-			if !words.Known(text) && other == text {
-				t.Errorf("%q has no %s", text, language)
-				break
-			}
-			if !slices.Equal(places.FindAllString(text, -1), places.FindAllString(other, -1)) {
-				t.Errorf("%q in %s: %q", text, language, other)
-			}
-		}
-	}
+	return used
 }

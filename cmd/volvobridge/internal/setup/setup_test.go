@@ -26,49 +26,17 @@ func TestSteps(t *testing.T) {
 	cfg.Volvo.APIURL, cfg.Volvo.AuthURL, cfg.Volvo.TokenURL = cloud.URL, cloud.URL+"/as/authorization.oauth2", cloud.URL+"/as/token.oauth2"
 	logged := false
 	var secrets []string
-	s := New(file, cfg, Means{
-		TryBroker: func(_ context.Context, m config.MQTT) error {
-			if m.Password != "right" {
-				return errors.New("it refuses the user")
-			}
-			return nil
-		},
-		Tokens: func(config.Config) (volvo.TokenSource, error) {
-			return volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: "simulated-access-token"}), nil
-		},
-		LoggedIn: func() bool { return logged },
-		OAuth: func(v config.Volvo) *volvo.OAuth {
-			return volvo.NewOAuth(volvo.OAuthOptions{ClientID: v.ClientID, ClientSecret: v.ClientSecret, AuthURL: v.AuthURL, TokenURL: v.TokenURL})
-		},
-		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client {
-			return volvo.New(volvo.Options{URL: v.APIURL, Key: v.Keys()[0], Tokens: tokens})
-		},
-		Secret: func(s string) { secrets = append(secrets, s) }, VIN: func(string) {},
-	})
-	fails := func(err error, want string) {
-		t.Helper()
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
-	fails(s.Finish(ctx, web.SetupCars{}), "the steps before")
-	fails(s.Broker(ctx, web.SetupBroker{URL: "http://pi"}), "mqtt.url")
-	fails(s.Broker(ctx, web.SetupBroker{URL: "pi", Username: "me", Password: "wrong"}), "refuses the user")
+	s := New(file, cfg, meansOf(&logged, &secrets))
+	fails(t, s.Finish(ctx, web.SetupCars{}), "the steps before")
+	fails(t, s.Broker(ctx, web.SetupBroker{URL: "http://pi"}), "mqtt.url")
+	fails(t, s.Broker(ctx, web.SetupBroker{URL: "pi", Username: "me", Password: "wrong"}), "refuses the user")
 	if state := s.State(ctx); state.Broker.URL != "pi" || state.BrokerDone {
 		t.Errorf("what was entered is lost: %+v", state)
 	}
 	if err := s.Broker(ctx, web.SetupBroker{URL: "pi", Username: "me", Password: "right"}); err != nil {
 		t.Fatal(err)
 	}
-	app := web.SetupVolvo{ClientID: "simulated-client", ClientSecret: "mistyped", APIKey: "simulated-vcc-api-key", Allow: []volvo.Command{volvo.Lock}}
-	fails(s.Volvo(ctx, app), "does not know this client ID")
-	app.ClientSecret, app.APIKey = "simulated-secret", "mistyped"
-	fails(s.Volvo(ctx, app), "refuses this API key")
-	fails(s.Volvo(ctx, web.SetupVolvo{APIKey: "simulated-vcc-api-key", AccessToken: "mistyped"}), "does not take this test token")
-	app.APIKey, app.ClientSecret = "simulated-vcc-api-key", ""
-	if err := s.Volvo(ctx, app); err != nil {
-		t.Errorf("what was entered before must be entered again: %v", err)
-	}
+	enterVolvo(t, s)
 	if s.State(ctx).LoggedIn {
 		t.Error("nobody has logged in")
 	}
@@ -77,8 +45,8 @@ func TestSteps(t *testing.T) {
 	if !state.LoggedIn || len(state.Cars) != 3 || state.Cars[0].Model != "EX30" || state.Trouble != "" {
 		t.Fatalf("%+v", state)
 	}
-	fails(s.Finish(ctx, web.SetupCars{PIN: "12"}), "4 to 8 digits")
-	fails(s.Finish(ctx, web.SetupCars{Names: []string{"same", "same"}}), "same topics")
+	fails(t, s.Finish(ctx, web.SetupCars{PIN: "12"}), "4 to 8 digits")
+	fails(t, s.Finish(ctx, web.SetupCars{Names: []string{"same", "same"}}), "same topics")
 	if err := s.Finish(ctx, web.SetupCars{Names: []string{"Family"}, PIN: "2468"}); err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +60,51 @@ func TestSteps(t *testing.T) {
 		if !strings.Contains(strings.Join(secrets, " "), secret) {
 			t.Errorf("the log was not told of %s", secret)
 		}
+	}
+}
+
+// meansOf speak to the simulated cloud; the broker takes the password "right".
+func meansOf(logged *bool, secrets *[]string) Means {
+	return Means{
+		TryBroker: func(_ context.Context, m config.MQTT) error {
+			if m.Password != "right" {
+				return errors.New("it refuses the user")
+			}
+			return nil
+		},
+		Tokens: func(config.Config) (volvo.TokenSource, error) {
+			return volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: "simulated-access-token"}), nil
+		},
+		LoggedIn: func() bool { return *logged },
+		OAuth: func(v config.Volvo) *volvo.OAuth {
+			return volvo.NewOAuth(volvo.OAuthOptions{ClientID: v.ClientID, ClientSecret: v.ClientSecret, AuthURL: v.AuthURL, TokenURL: v.TokenURL})
+		},
+		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client {
+			return volvo.New(volvo.Options{URL: v.APIURL, Key: v.Keys()[0], Tokens: tokens})
+		},
+		Secret: func(s string) { *secrets = append(*secrets, s) }, VIN: func(string) {},
+	}
+}
+
+func fails(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
+// enterVolvo enters what is wrong in each way, and then what is right.
+func enterVolvo(t *testing.T, s *Setup) {
+	t.Helper()
+	ctx := context.Background()
+	app := web.SetupVolvo{ClientID: "simulated-client", ClientSecret: "mistyped", APIKey: "simulated-vcc-api-key", Allow: []volvo.Command{volvo.Lock}}
+	fails(t, s.Volvo(ctx, app), "does not know this client ID")
+	app.ClientSecret, app.APIKey = "simulated-secret", "mistyped"
+	fails(t, s.Volvo(ctx, app), "refuses this API key")
+	fails(t, s.Volvo(ctx, web.SetupVolvo{APIKey: "simulated-vcc-api-key", AccessToken: "mistyped"}), "does not take this test token")
+	app.APIKey, app.ClientSecret = "simulated-vcc-api-key", ""
+	if err := s.Volvo(ctx, app); err != nil {
+		t.Errorf("what was entered before must be entered again: %v", err)
 	}
 }
 
