@@ -8,6 +8,7 @@ import (
 
 	"volvobridge/bridge/command"
 	"volvobridge/bridge/entity"
+	"volvobridge/bridge/link"
 	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/picture"
 	"volvobridge/bridge/web"
@@ -28,7 +29,7 @@ func (p Page) View(ctx context.Context) (v web.View, err error) {
 	b := p.b
 	err = b.workers.within(ctx, func(now time.Time) {
 		v = web.View{Now: now, Rules: b.rules, Commands: maps.Clone(b.commands.ended), Refusals: maps.Clone(b.commands.refused), Unknown: slices.Sorted(maps.Keys(b.self.unknownFields)),
-			Broker: web.Broker{Connected: b.link.Mirror.Connected(), Conflict: b.link.Own.Conflict(), Since: b.link.Since, Topic: b.link.Place.Base, Lines: b.link.Troubles()}}
+			Broker: web.Broker{Connected: b.link.Mirror.Connected(), Conflict: b.link.Own.Conflict(), Since: b.link.Since, Lines: troubles(b.link)}}
 		if problem := b.opts.Store.Problem(); problem != nil {
 			v.Store = problem.Error()
 		}
@@ -53,12 +54,24 @@ func (p Page) View(ctx context.Context) (v web.View, err error) {
 	return v, err
 }
 
+// troubles are lines that say what is wrong with the broker, each with what to do.
+func troubles(l *link.Link) []string {
+	var lines []string
+	if !l.Mirror.Connected() && l.Why != "" {
+		lines = append(lines, l.Why)
+	}
+	for _, f := range findings(l) {
+		lines = append(lines, f.Found+". "+f.Advice)
+	}
+	return lines
+}
+
 // view is the car as the page shows it. What is shared with it is never written to again:
 // the loop puts new values in place of old ones.
 func (c *car) view(r entity.Rules, p entity.Place, now time.Time) web.Car {
 	outlook := c.account.Plan.Outlook(c.VIN, now)
 	c.Moving = c.commands.Moving()
-	v := web.Car{Level: c.Level, Label: c.label, Name: c.DisplayName(), Model: c.Model(), Online: c.online == "online", Since: c.onlineSince, LastGood: c.LastGood, Phase: string(outlook.Phase), Reason: outlook.InWords(now),
+	v := web.Car{Level: c.Level, Label: c.label, Name: c.DisplayName(), Online: c.online == "online", Since: c.onlineSince, LastGood: c.LastGood, Phase: string(outlook.Phase), Reason: outlook.InWords(now),
 		Rows: c.Rows(r, p, now), Position: c.Position(), Last: c.LastCommand, History: maps.Clone(c.history), Answers: map[string]entity.Answer{}, Warnings: c.Warnings()}
 	for kind, image := range c.Images {
 		if image.Type != "" {

@@ -10,7 +10,7 @@ import (
 // Row is an entity of a car as a person reads it: the row of the table, with what the
 // car has there now.
 type Row struct {
-	ID, Platform, Name, Category, Unit, Class string
+	ID, Platform, Name, Unit, Class string
 	// Precision is how many decimals are worth showing; nil: nobody knows.
 	Precision *int
 	// HasValue tells whether the state document has it; a Value of nil is unknown then.
@@ -51,7 +51,7 @@ func (c *Car) Rows(r Rules, p Place, now time.Time) []Row {
 		if !inDocument && !c.Has(r, e) && len(orders) == 0 {
 			continue
 		}
-		row := Row{ID: e.id, Platform: e.platform, Name: c.EntityName(e), Category: e.category, Unit: e.unit, Class: e.class, Precision: e.precision, Words: e.options,
+		row := Row{ID: e.id, Platform: e.platform, Name: c.EntityName(e), Unit: e.unit, Class: e.class, Precision: e.precision, Words: e.options,
 			HasValue: inDocument, Value: value, UniqueID: strings.ToLower(c.VIN) + "_" + e.id, EntityID: c.EntityID(e), Topic: c.topicOf(p, e), Orders: orders, Announced: c.Has(r, e)}
 		if e.TakesCommands() && (row.Announced || len(orders) > 0) {
 			row.Set = p.Topic(c.Level, e.id, "set")

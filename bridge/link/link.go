@@ -23,14 +23,15 @@ type Link struct {
 	Own    mqtt.Ownership // of the base topic
 	Broker mqtt.Rules     // what the broker does not take or allow
 
-	// Since is when the connection came or went.
+	// Since is when the connection came or went, Why why it is away and what to do; empty: it
+	// is there.
 	Since time.Time
+	Why   string
 
 	prefix           string // of Home Assistant's discovery topics
 	log              zerolog.Logger
 	held             []mqtt.Received // commands that wait until it is clear whose topic it is
 	downLogged       bool            // that the broker is away was logged
-	why              string          // it is; empty: it is not
 	upAt             time.Time
 	sessionTakeovers int // connections in a row that ended at once
 }
@@ -87,8 +88,7 @@ func (l *Link) publishMarker(m mqtt.Marker, retain bool) {
 
 // logDown logs that the broker is away, once. A broker that ends one connection
 // after the other does so because another client has the same id.
-func (l *Link) logDown(e mqtt.Down) {
-	_, hint := mqtt.Explain(e.Err)
+func (l *Link) logDown(e mqtt.Down, hint string) {
 	switch {
 	case e.WasUp && e.Sending:
 		hint = "the broker ended it while something was sent to it, or the network; trying again, and finding out which message it was"
@@ -103,18 +103,6 @@ func (l *Link) logDown(e mqtt.Down) {
 	if !l.downLogged && l.sessionTakeovers <= takeoversToLog {
 		l.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
-}
-
-// Troubles says in lines what is wrong with the broker, each with what to do.
-func (l *Link) Troubles() []string {
-	lines := l.Broker.Lines()
-	if !l.Mirror.Connected() && l.why != "" {
-		lines = append([]string{l.why}, lines...)
-	}
-	if other := l.Own.Other(); l.Own.Conflict() {
-		lines = append(lines, "Another bridge owns mqtt.topic: client id "+entity.Brief(other.ClientID)+" on "+entity.Brief(other.Host)+". Stop one of the two, or give each its own mqtt.topic.")
-	}
-	return lines
 }
 
 // ExpectDevice notes that an announcement must come back.
@@ -200,21 +188,18 @@ func (l *Link) Up(now time.Time) {
 		l.log.Info().Msg("connected to the broker")
 	}
 	l.downLogged, l.upAt = false, now
-	l.Since, l.why = now, ""
+	l.Since, l.Why = now, ""
 	l.publishMarker(l.Own.Connected(now), false)
 }
 
 // Down takes the end of a connection, or an attempt that failed.
 func (l *Link) Down(e mqtt.Down) {
-	l.logDown(e)
-	if l.why == "" || e.WasUp {
+	found, advice := mqtt.Explain(e.Err)
+	l.logDown(e, advice)
+	if l.Why == "" || e.WasUp {
 		l.Since = time.Now()
 	}
-	if what, advice := mqtt.Explain(e.Err); advice != "" {
-		l.why = what + ". " + advice
-	} else {
-		l.why = what
-	}
+	l.Why = found + ". " + advice
 	l.Own.Lost()
 	l.Mirror.SetConnected(false)
 	l.downLogged, l.held = true, nil

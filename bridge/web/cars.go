@@ -81,8 +81,7 @@ func (s *sheet) age(r *entity.Row) el.Node {
 	if r == nil || r.Fetched.IsZero() {
 		return nil
 	}
-	line := el.Group{el.Br(), el.Small(s.ago(r.Fetched), el.If(!r.At.IsZero(), el.Group{el.Text(", "), s.text("Volvo's time"), el.Text(" "), s.clock(r.At)}))}
-	return line
+	return el.Group{el.Br(), el.Small(s.ago(r.Fetched), el.If(!r.At.IsZero(), el.Group{el.Text(", "), s.text("Volvo's time"), el.Text(" "), s.clock(r.At)}))}
 }
 
 func (s *sheet) facts(c *Car) []el.Node {
@@ -139,7 +138,7 @@ func (s *sheet) lock(r *entity.Row) el.Node {
 	if word == "" {
 		return nil
 	}
-	return el.Span(el.Class("big "+class), s.word(strings.ToLower(word)))
+	return el.Span(el.Class("big "+class), s.word(word))
 }
 
 // value is a row's value with its unit; nil is unknown.

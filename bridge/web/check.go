@@ -24,9 +24,9 @@ type Check interface {
 
 // CheckState is a round of examining.
 type CheckState struct {
-	Running      bool
-	Began, Ended time.Time // zero: never
-	Findings     []Finding
+	Running  bool
+	Ended    time.Time // zero: never
+	Findings []Finding
 }
 
 // Finding is one thing that was looked at. Result is a word: ok, warning, problem, skipped.

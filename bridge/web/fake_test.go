@@ -83,7 +83,7 @@ func (f *fakeBridge) View(context.Context) (View, error) {
 	car.Prove(rules)
 	v := View{Now: time.Now(), Rules: rules, Broker: Broker{Since: now, Lines: []string{markup}}, Unknown: []string{markup}, Store: markup,
 		Accounts: []Account{{Label: "account1", Status: "outage", Since: now, Advice: markup, Login: true, Spent: 4000, Limit: 9500, Forecast: 7000, Refill: now.Add(10 * time.Hour), Days: history.Days{}}},
-		Cars: []Car{{Level: "ex30", Label: "ex30", Name: markup, Model: markup, Online: true, LastGood: now, Phase: "parked", Reason: markup, Rows: car.Rows(rules, entity.Place{Base: "volvo", ClientID: "volvobridge"}, now),
+		Cars: []Car{{Level: "ex30", Label: "ex30", Name: markup, Online: true, LastGood: now, Phase: "parked", Reason: markup, Rows: car.Rows(rules, entity.Place{Base: "volvo", ClientID: "volvobridge"}, now),
 			Position: car.Position(), Last: &last, Answers: map[string]entity.Answer{}, Reads: []Read{{Resource: "doors", Reason: markup, Fault: markup, FaultAt: now, Last: now, Interval: time.Minute, Next: now.Add(time.Minute)}}}}}
 	for resource, a := range car.Snapshot {
 		v.Cars[0].Answers[string(resource)] = *a

@@ -89,13 +89,13 @@ func (s *sheet) live(id string, node el.Node) el.Node {
 	return el.Raw(b.String())
 }
 
-// write sends the page. Streams tells whether it has live parts.
-func (s *sheet) write(w http.ResponseWriter, status int, title, path string, body el.Node, streams bool) {
+// write sends the page.
+func (s *sheet) write(w http.ResponseWriter, status int, title, path string, body el.Node) {
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	s.site.protect(w, s.request)
 	var b bytes.Buffer
-	_ = s.document(title, path, body, streams).Render(&b) // a buffer takes everything
+	_ = s.document(title, path, body).Render(&b) // a buffer takes everything
 	header.Set("Content-Length", fmt.Sprint(b.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the browser may have left
@@ -119,8 +119,8 @@ func (s *site) protect(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+stylePolicy+"; script-src "+scriptPolicy+"; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action "+forms+"; frame-ancestors "+ancestors)
 }
 
-func (s *sheet) document(title, path string, body el.Node, streams bool) el.Node {
-	stream := el.If(streams, el.Data("stream", s.root+"stream?"+s.streamQuery(path)))
+func (s *sheet) document(title, path string, body el.Node) el.Node {
+	stream := el.If(len(s.regions) > 0, el.Data("stream", s.root+"stream?"+s.streamQuery(path)))
 	return el.Doctype(el.HTML(el.Lang(s.language),
 		el.Head(el.Meta(el.Charset("utf-8")), el.Meta(el.Name("viewport"), el.Content("width=device-width, initial-scale=1")),
 			el.Meta(el.Name("color-scheme"), el.Content("light dark")), el.TitleEl(el.Text(title+" - volvobridge")),

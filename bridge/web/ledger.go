@@ -55,9 +55,6 @@ func (s *sheet) entry(e LedgerEntry) el.Node {
 	if e.Command != "" {
 		name = s.orderName(e.Command)
 	}
-	if orderNames[e.Command] == "" && e.Command != "" {
-		name = string(e.Command)
-	}
 	return el.Tr(el.Th(el.Scope("row"), s.clock(e.RequestedAt)), el.Td(el.Data("label", s.t("Car")), el.Text(e.Car)), el.Td(el.Data("label", s.t("Command")), el.Text(name)),
 		el.Td(el.Data("label", s.t("What became of it")), el.Ul(el.Class("life"), gomponents.Map(steps(withCommand(e)), func(st step) el.Node { return el.Li(el.Class(st.class), s.word(st.word)) })), el.Small(s.words(e.Status))),
 		el.Td(el.Data("label", s.t("Times")), s.times(e)))

@@ -86,8 +86,8 @@ func (s *site) loginPaths(mux *http.ServeMux) {
 // showLogin answers a step of a login with the page of the login.
 func (s *site) showLogin(w http.ResponseWriter, r *http.Request, status int, v loginView) {
 	sheet := s.sheet(r)
-	if v.bare { // who looks may not know the password: no account is shown, and no other page
-		sheet.site = &site{opts: s.opts, gate: &gate{}}
+	if v.bare {
+		sheet.alone()
 	}
-	sheet.write(w, status, sheet.t("Login"), "login", sheet.login(v), false)
+	sheet.write(w, status, sheet.t("Login"), "login", sheet.login(v))
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -25,10 +26,7 @@ func asks(command volvo.Command) bool {
 }
 
 func (s *sheet) orderName(command volvo.Command) string {
-	if name := entity.Translated(orderNames[command], s.language); name != orderNames[command] {
-		return name
-	}
-	return s.t(orderNames[command])
+	return s.t(cmp.Or(orderNames[command], string(command)))
 }
 
 // orders are the buttons of what the car offers and the configuration allows, each
@@ -84,16 +82,10 @@ type step struct{ word, class string }
 
 // steps are those of a command's life that are behind, now, and ahead.
 func steps(status entity.Status) []step {
-	class := func(bad bool) string {
-		if bad {
-			return "failed"
-		}
-		return "now"
-	}
 	var way []step
 	switch status.Status {
 	case "refused", "failed", "unknown":
-		way = []step{{status.Status, class(true)}}
+		way = []step{{status.Status, "failed"}}
 	case "sending":
 		way = []step{{"sending", "now"}, {"accepted", ""}, {"succeeded", ""}}
 	case "accepted":
@@ -168,5 +160,5 @@ func (s *sheet) confirm(w http.ResponseWriter, code int, c *Car, id, value strin
 			el.If(s.view.Rules.PIN, el.Group{el.Label(el.For("pin"), s.text("PIN")),
 				el.Input(el.ID("pin"), el.Name("pin"), el.Type("password"), el.Attr("inputmode", "numeric"), el.AutoComplete("off"), el.Required(), el.AutoFocus())}),
 			el.Div(el.Class("orders"), el.Button(el.Class("danger"), el.ID("sure"), el.Text(s.orderName(order))), el.A(el.Class("button"), el.Href(s.root+"./#car-"+c.Level), s.text("Cancel")))))
-	s.write(w, code, title, "confirm", body, false)
+	s.write(w, code, title, "confirm", body)
 }

@@ -118,11 +118,12 @@ func (s *site) ask(w http.ResponseWriter, r *http.Request, status int, problem s
 			el.Label(el.For("password"), sheet.text("The password of this bridge (http.password)")),
 			el.Input(el.ID("password"), el.Name("password"), el.Type("password"), el.AutoComplete("current-password"), el.Required(), el.AutoFocus()),
 			el.P(el.Button(el.Class("main"), sheet.text("Enter")))))
-	shown := sheet.site.pages
-	sheet.site = &site{opts: s.opts, gate: &gate{}} // who has no password sees no other page
-	sheet.write(w, status, sheet.t("Password"), "enter", body, false)
-	sheet.site.pages = shown
+	sheet.alone()
+	sheet.write(w, status, sheet.t("Password"), "enter", body)
 }
+
+// alone leaves out every way to another page: who looks may not know the password.
+func (s *sheet) alone() { s.site = &site{opts: s.site.opts, gate: &gate{}} }
 
 // problem is what did not work, in words.
 func (s *sheet) problem(text string) el.Node {

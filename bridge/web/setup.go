@@ -204,12 +204,12 @@ func (s *site) takeSetup(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		sheet := s.sheet(r)
 		sheet.root = "../"
-		sheet.write(w, http.StatusUnprocessableEntity, sheet.t("Set-up"), "setup", sheet.setup(step, err.Error()), false)
+		sheet.write(w, http.StatusUnprocessableEntity, sheet.t("Set-up"), "setup", sheet.setup(step, err.Error()))
 		return
 	}
 	if step == "cars" { // the bridge may be there before the next request: all is told now
 		sheet := s.sheet(r)
-		sheet.write(w, http.StatusOK, sheet.t("Set-up"), "setup", sheet.setup("", ""), false)
+		sheet.write(w, http.StatusOK, sheet.t("Set-up"), "setup", sheet.setup("", ""))
 		return
 	}
 	seeOther(w, "../setup")

@@ -42,7 +42,6 @@ type Broker struct {
 	Connected bool
 	Conflict  bool // another bridge owns the base topic
 	Since     time.Time
-	Topic     string // the base of all
 	// Lines say what is wrong, each with what to do about it.
 	Lines []string
 }
@@ -73,18 +72,18 @@ type Call struct{ Resource, Outcome string }
 
 // Car is a car. Its label is never the VIN.
 type Car struct {
-	Level, Label, Name, Model string
-	Online                    bool
-	Since                     time.Time // it became so, or the bridge started
-	LastGood                  time.Time
-	Phase, Reason             string
-	Reads                     []Read
-	Rows                      []entity.Row
-	Position                  map[string]any
-	Last                      *entity.Status // command
-	Pictures                  []string       // kinds that there are
-	History                   history.Values
-	Warnings                  []string // ids of entities
+	Level, Label, Name string
+	Online             bool
+	Since              time.Time // it became so, or the bridge started
+	LastGood           time.Time
+	Phase, Reason      string
+	Reads              []Read
+	Rows               []entity.Row
+	Position           map[string]any
+	Last               *entity.Status // command
+	Pictures           []string       // kinds that there are
+	History            history.Values
+	Warnings           []string // ids of entities
 	// Answers are the last good ones.
 	Answers map[string]entity.Answer
 }

@@ -130,7 +130,7 @@ func (s *site) show(p page) http.HandlerFunc {
 			s.busy(w)
 			return
 		}
-		sheet.write(w, http.StatusOK, sheet.t(p.title), p.path, p.body(sheet), true)
+		sheet.write(w, http.StatusOK, sheet.t(p.title), p.path, p.body(sheet))
 	}
 }
 

@@ -28,15 +28,25 @@ func openChains(cfg config.Config, st *store.Store, secret func(string)) ([]*log
 		if len(scopes) == 0 {
 			scopes = entity.Scopes(cfg.Commands.Allow)
 		}
-		chain, err := login.Open(login.Options{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, OwnsCar: listsOwnCar(a, files[i], st), Explain: entity.Lost,
-			OAuth: volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
-				AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})})
+		chain, err := login.Open(login.Options{Name: accountName(i), File: files[i], Store: st, Scopes: scopes, Secret: secret, OwnsCar: listsOwnCar(a, files[i], st), Explain: entity.Lost, OAuth: newOAuth(a)})
 		if err != nil {
 			return nil, err
 		}
 		chains[i] = chain
 	}
 	return chains, nil
+}
+
+// newOAuth logs the application of an account in at Volvo ID.
+func newOAuth(a config.Volvo) *volvo.OAuth {
+	return volvo.NewOAuth(volvo.OAuthOptions{ClientID: a.ClientID, ClientSecret: a.ClientSecret, RedirectURL: a.RedirectURL,
+		AuthURL: a.AuthURL, TokenURL: a.TokenURL, Transport: transport()})
+}
+
+// newReader reads with the first API key of an account.
+func newReader(a config.Volvo, tokens volvo.TokenSource, shared *http.Transport) *volvo.Client {
+	v, _ := buildVersion()
+	return volvo.New(volvo.Options{URL: a.APIURL, Key: a.Keys()[0], Tokens: tokens, Transport: shared, UserAgent: "volvobridge/" + v})
 }
 
 // listsOwnCar tells whether a login lists a car that is configured for the account, or
@@ -52,8 +62,7 @@ func listsOwnCar(a config.Volvo, file string, st *store.Store) func(context.Cont
 			return true, nil
 		}
 		tokens := volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: access})
-		v, _ := buildVersion()
-		list, err := volvo.New(volvo.Options{URL: a.APIURL, Key: a.Keys()[0], Tokens: tokens, Transport: shared, UserAgent: "volvobridge/" + v}).Vehicles(ctx)
+		list, err := newReader(a, tokens, shared).Vehicles(ctx)
 		return slices.ContainsFunc(list.VINs, func(vin string) bool { return slices.Contains(known, strings.ToUpper(vin)) }), err
 	}
 }

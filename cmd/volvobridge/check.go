@@ -35,7 +35,7 @@ func (c *checks) Start() {
 	if c.state.Running || c.ctx.Err() != nil {
 		return
 	}
-	c.state = web.CheckState{Running: true, Began: time.Now(), Ended: c.state.Ended}
+	c.state = web.CheckState{Running: true, Ended: c.state.Ended}
 	c.news.Tell()
 	c.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, doctorPatience)

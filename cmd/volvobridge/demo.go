@@ -114,6 +114,7 @@ func ownBroker(m *config.MQTT) (stop func(), err error) {
 
 // runDemo runs the bridge of the demo and its page.
 func runDemo(ctx context.Context, cfg config.Config, cloud *simulator.Cloud, listener net.Listener, stdout, stderr io.Writer) (err error) {
+	cfg.HTTP.Listen = listener.Addr().String()
 	st, err := store.Open(cfg.Store)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -124,15 +125,10 @@ func runDemo(ctx context.Context, cfg config.Config, cloud *simulator.Cloud, lis
 	tellSecrets(cfg, redactor)
 	chains, err := openChains(cfg, st, redactor.Token)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, listener.Close(), st.Close())
 	}
 	b := bridge.New(bridgeOptions(cfg, st, log, redactor, nil, chains))
-	f, err := openFront("", log)
-	if err != nil {
-		return err
-	}
-	f.done = make(chan struct{})
-	f.serveOn(listener)
+	f := newFront(listener, log)
 	logins := localLogins{chains}
 	examine := f.showBridge(cfg, "the demo", b, b.Healthy, logins, book, redactor)
 	stopControl := control.Serve(cfg.Store, controlHandler(cfg, st, b, logins, redactor), log)

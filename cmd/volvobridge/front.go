@@ -35,29 +35,30 @@ type front struct {
 	log      zerolog.Logger
 }
 
-// openFront listens; until something is shown it answers that it starts.
+// openFront listens, unless the address is empty. Until something is shown it answers that
+// the bridge starts.
 func openFront(address string, log zerolog.Logger) (*front, error) {
-	f := &front{log: log, done: make(chan struct{})}
-	f.ctx, f.end = context.WithCancel(context.Background())
 	if address == "" {
-		close(f.done)
-		return f, nil
+		return newFront(nil, log), nil
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		f.end()
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%s is in use by another program", address)
 		}
 		return nil, fmt.Errorf("http.listen: %w; choose another address, or leave it empty", err)
 	}
-	f.serveOn(listener)
-	return f, nil
+	return newFront(listener, log), nil
 }
 
-// serveOn serves on a listener.
-func (f *front) serveOn(listener net.Listener) {
-	f.listener = listener
+// newFront serves on a listener; nil: nowhere.
+func newFront(listener net.Listener, log zerolog.Logger) *front {
+	f := &front{listener: listener, log: log, done: make(chan struct{})}
+	f.ctx, f.end = context.WithCancel(context.Background())
+	if listener == nil {
+		close(f.done)
+		return f
+	}
 	f.show(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the bridge starts; try again in a moment", http.StatusServiceUnavailable)
@@ -70,6 +71,7 @@ func (f *front) serveOn(listener net.Listener) {
 			f.log.Error().Err(err).Msg("the web server ended")
 		}
 	}()
+	return f
 }
 
 // show has the server serve something else.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
@@ -23,13 +24,8 @@ func (f *front) setUp(ctx context.Context, file string, cfg config.Config, st *s
 	steps := setup.New(file, cfg, setup.Means{
 		TryBroker: func(ctx context.Context, m config.MQTT) error { return tryBroker(ctx, m, f.log) },
 		Tokens:    applied.open, LoggedIn: applied.loggedIn,
-		OAuth: func(v config.Volvo) *volvo.OAuth {
-			return volvo.NewOAuth(volvo.OAuthOptions{ClientID: v.ClientID, ClientSecret: v.ClientSecret, RedirectURL: v.RedirectURL, AuthURL: v.AuthURL, TokenURL: v.TokenURL, Transport: transport()})
-		},
-		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client {
-			version, _ := buildVersion()
-			return volvo.New(volvo.Options{URL: v.APIURL, Key: v.Keys()[0], Tokens: tokens, Transport: transport(), UserAgent: "volvobridge/" + version})
-		},
+		OAuth:  newOAuth,
+		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client { return newReader(v, tokens, transport()) },
 		Secret: redactor.Secret, VIN: redactor.VIN,
 	})
 	cfg.Volvo.AccessToken = nil // the page must lead to Volvo's login
@@ -62,7 +58,7 @@ func tryBroker(ctx context.Context, m config.MQTT, log zerolog.Logger) error {
 	d.cfg.MQTT = m
 	d.broker(ctx)
 	for _, f := range d.findings {
-		if f.Result == "problem" {
+		if f.Result == doctor.ResultProblem {
 			return errors.New(f.Found + ". " + f.Advice)
 		}
 	}
