@@ -252,7 +252,7 @@ func TestPageDemo(t *testing.T) {
 func TestPageTroubles(t *testing.T) {
 	ctx := browser(t)
 	broker := startMosquitto(t)
-	sim := simulator.New(simulator.Options{PerMinute: -1, CommandsPerMinute: -1, PerDay: -1, Answer: -1})
+	sim := simulator.New(simulator.Options{PerMinute: -1, CommandsPerMinute: -1, PerDay: -1, Answer: -1, OAuth: simulator.OAuth{Life: 10 * time.Second}})
 	cloud := serve(t, sim)
 	listen, dir := fmt.Sprintf("127.0.0.1:%d", freePort(t)), t.TempDir()
 	home := "http://" + listen + "/"
@@ -278,20 +278,28 @@ func TestPageTroubles(t *testing.T) {
 	do(t, ctx, chromedp.SetValue(chromedp.CSS("#pin"), "2468"), chromedp.Click(chromedp.CSS("#sure")), chromedp.WaitVisible(chromedp.CSS(".card .life")))
 	says(t, ctx, 15*time.Second, "confirmed")
 
+	mosquitto := broker.cmd.Path
 	broker.stop()
 	says(t, ctx, 30*time.Second, "Not connected to the broker.")
 	do(t, ctx, chromedp.Navigate(home+"why"))
 	says(t, ctx, 20*time.Second, "nothing listens there")
-	broker.start("/usr/sbin/mosquitto")
-	says(t, ctx, 30*time.Second, "connected")
+	broker.start(mosquitto)
+	eventually(t, 30*time.Second, "the page finds the broker again", func() bool {
+		text := said(ctx)
+		return strings.Contains(text, "connected") && !strings.Contains(text, "not connected")
+	})
 
 	if err := sim.Switch(simulator.Fault{Kind: "quota", Match: "GET", Delay: "1h"}); err != nil {
 		t.Fatal(err)
 	}
 	says(t, ctx, 30*time.Second, "quota spent")
 	says(t, ctx, 20*time.Second, "goes on by itself")
-	code, _ := p.terminate()
-	if code != 0 {
+
+	do(t, ctx, chromedp.Navigate(home))
+	sim.Revoke()
+	says(t, ctx, 40*time.Second, "A login at Volvo is needed.")
+	says(t, ctx, 20*time.Second, "Volvo EX30") // with what was known of it
+	if code, _ := p.terminate(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 
