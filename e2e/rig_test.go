@@ -243,9 +243,14 @@ func (o *observer) document(topic string) map[string]any {
 	return d
 }
 
-// eventually waits until f is true.
+// patience is the least that eventually waits: a machine that does other work beside the
+// tests stands still for seconds. How long a thing takes is measured by benchmarks.
+const patience = 20 * time.Second
+
+// eventually waits until f is true, for a limit or [patience].
 func eventually(t testing.TB, limit time.Duration, what string, f func() bool) {
 	t.Helper()
+	limit = max(limit, patience)
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if f() {
 			return
