@@ -160,6 +160,9 @@ func New(opts Options) *Bridge {
 	if opts.Secret == nil {
 		opts.Secret = func(string) {}
 	}
+	if opts.Tried == nil {
+		opts.Tried = func() {}
+	}
 	rules := entity.Rules{Allow: opts.Commands.Allow, PIN: opts.Commands.PIN != ""}
 	b := &Bridge{
 		opts: opts, rules: rules, log: opts.Log,

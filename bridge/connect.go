@@ -28,9 +28,11 @@ func (b *Bridge) event(e mqtt.Event) {
 	switch e := e.(type) {
 	case mqtt.Up:
 		b.link.Up(time.Now())
+		b.opts.Tried()
 	case mqtt.Down:
 		b.link.Down(e)
 		b.health.ready.Store(false)
+		b.opts.Tried()
 	case mqtt.Refused:
 		b.link.Learned(e)
 		if level, kind, ok := b.link.Picture(e.Topic); ok && b.fleet.bySlug[level] != nil {

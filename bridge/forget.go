@@ -76,7 +76,7 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 	if err != nil {
 		return Forgotten{}, err
 	}
-	conn := mqtt.Open(mqtt.Options{URL: opts.MQTT.URL, ClientID: opts.MQTT.ClientID, Username: opts.MQTT.Username, Password: opts.MQTT.Password, TLS: opts.MQTT.TLS, Dial: opts.MQTT.Dial})
+	conn := mqtt.Open(opts.MQTT.options())
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, forgetPatience)
 	defer cancel()
@@ -106,55 +106,14 @@ func ForgetAlone(ctx context.Context, opts Options, name string) (Forgotten, err
 // RemoveAll removes everything that a bridge of these options left on the broker, its cars
 // and itself. The bridge must have ended.
 func RemoveAll(ctx context.Context, opts Options) error {
-	b := New(opts)
-	devices := opts.HomeAssistant.Prefix + "/device/+/config"
-	conn := mqtt.Open(mqtt.Options{URL: opts.MQTT.URL, ClientID: opts.MQTT.ClientID, Username: opts.MQTT.Username, Password: opts.MQTT.Password, TLS: opts.MQTT.TLS, Dial: opts.MQTT.Dial,
-		Subscribe: []string{opts.MQTT.Topic + "/#", devices}, MaxPayload: 10 << 20})
-	defer conn.Close()
-	own := map[string]bool{b.link.OwnDevice(): true}
+	var vins []string
 	for _, a := range opts.Accounts {
 		for _, v := range a.Vehicles {
-			own[b.link.Device(v.VIN)] = true
+			vins = append(vins, v.VIN)
 		}
 	}
-	var gone, left []string
-	quiet := time.NewTimer(forgetPatience)
-	defer quiet.Stop()
-	for looking := true; looking; {
-		select {
-		case e := <-conn.Events():
-			switch e := e.(type) {
-			case mqtt.Down:
-				return fmt.Errorf("no connection to the broker: %w", e.Err)
-			case mqtt.Up:
-				quiet.Reset(time.Second)
-			case mqtt.Received:
-				quiet.Reset(time.Second)
-				if own[e.Topic] {
-					gone = append(gone, e.Topic)
-				} else if e.Retained && strings.HasPrefix(e.Topic, opts.MQTT.Topic+"/") {
-					left = append(left, e.Topic)
-				}
-			}
-		case <-quiet.C:
-			looking = false
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	for _, topics := range [][]string{gone, left} { // Home Assistant lets go of the entities first
-		for _, topic := range topics {
-			conn.Publish(mqtt.Message{Topic: topic, Retain: true})
-		}
-		conn.Flush(ctx)
-		if len(gone) > 0 && len(left) > 0 {
-			time.Sleep(removeAfter)
-		}
-	}
-	return nil
+	return New(opts).link.RemoveAll(ctx, opts.MQTT.options(), vins)
 }
-
-const removeAfter = time.Second
 
 // clearRenamed removes the topics that a car had under an earlier name.
 func (b *Bridge) clearRenamed(now time.Time) {

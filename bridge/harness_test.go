@@ -19,6 +19,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/login/logintest"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/mqtt/mqtttest"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
@@ -70,7 +71,7 @@ func newRig(t *testing.T, cloud http.Handler, vehicles ...account.Vehicle) *rig 
 		Tokens: volvo.NewStaticTokens(map[volvo.API]string{volvo.ConnectedVehicle: token, volvo.Energy: token, volvo.Location: token}), UserAgent: "test"})
 	r.opts = bridge.Options{
 		Accounts:      []account.Options{{Clients: []*volvo.Client{client}, KeyIDs: []string{"k"}, Vehicles: vehicles}},
-		MQTT:          bridge.MQTT{URL: "mqtt://broker", ClientID: "test", Topic: base, Dial: r.broker.Dial},
+		MQTT:          bridge.MQTT{Address: mqtt.Address{URL: "mqtt://broker"}, ClientID: "test", Topic: base, Dial: r.broker.Dial},
 		HomeAssistant: bridge.HomeAssistant{Discovery: true, Prefix: "homeassistant", StatusTopic: "homeassistant/status"},
 		Polling: account.Polling{DailyQuota: 10000, Reserve: 500, PerMinute: 90,
 			Rules: schedule.Rules{MinInterval: 10 * time.Second}},

@@ -58,12 +58,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 	b.link.Own = mqtt.NewOwnership(mqtt.Marker{ID: link.LoadInstance(b.opts.Store), ClientID: b.opts.MQTT.ClientID, Host: b.opts.Host, Since: time.Now().UTC().Truncate(time.Microsecond)})
 	b.start(time.Now())
 	stopChains := b.runChains()
-	b.link.Conn = mqtt.Open(mqtt.Options{
-		URL: b.opts.MQTT.URL, ClientID: b.opts.MQTT.ClientID, Username: b.opts.MQTT.Username, Password: b.opts.MQTT.Password,
-		TLS: b.opts.MQTT.TLS, Dial: b.opts.MQTT.Dial,
-		Will:      mqtt.Message{Topic: b.link.Topic("bridge", "availability"), Payload: []byte("offline"), Retain: true},
-		Subscribe: b.link.Subscriptions(b.opts.HomeAssistant.Discovery, b.opts.HomeAssistant.StatusTopic, b.fleet.vins()), MaxPayload: command.MaxPayload,
-	})
+	broker := b.opts.MQTT.options()
+	broker.Will = mqtt.Message{Topic: b.link.Topic("bridge", "availability"), Payload: []byte("offline"), Retain: true}
+	broker.Subscribe, broker.MaxPayload = b.link.Subscriptions(b.opts.HomeAssistant.Discovery, b.opts.HomeAssistant.StatusTopic, b.fleet.vins()), command.MaxPayload
+	b.link.Conn = mqtt.Open(broker)
 	b.link.Mirror.Bind(b.link.Conn.Publish)
 	b.work(ctx)
 

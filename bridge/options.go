@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"volvobridge/bridge/account"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/store"
 	"volvobridge/volvo"
 )
@@ -29,18 +31,27 @@ type Options struct {
 	Host string
 	// Page is the address of the web page, for the devices in Home Assistant; empty: none.
 	Page string
+	// Tried is called whenever the first publish was tried or could not be, for want of a
+	// connection; nil: nobody wants to know.
+	Tried func()
 	// Version names the program in discovery.
 	Version string
 }
 
 // MQTT is the broker.
 type MQTT struct {
-	URL, Username, Password string
-	ClientID                string
-	Topic                   string
-	TLS                     *tls.Config
+	mqtt.Address
+	ClientID string
+	Topic    string
+	TLS      *tls.Config
+	// Find is asked for the address before each connection; nil: it is Address.
+	Find func(ctx context.Context) (mqtt.Address, error)
 	// Dial replaces the network in tests.
 	Dial func() (net.Conn, error)
+}
+
+func (m MQTT) options() mqtt.Options {
+	return mqtt.Options{Address: m.Address, Find: m.Find, ClientID: m.ClientID, TLS: m.TLS, Dial: m.Dial}
 }
 
 // HomeAssistant is where and whether cars are announced.

@@ -29,7 +29,7 @@ func (p Page) View(ctx context.Context) (v web.View, err error) {
 	b := p.b
 	err = b.workers.within(ctx, func(now time.Time) {
 		v = web.View{Now: now, Rules: b.rules, Commands: maps.Clone(b.commands.ended), Refusals: maps.Clone(b.commands.refused), Unknown: slices.Sorted(maps.Keys(b.self.unknownFields)),
-			Broker: web.Broker{Connected: b.link.Mirror.Connected(), Conflict: b.link.Own.Conflict(), Since: b.link.Since, Lines: troubles(b.link)}}
+			Broker: web.Broker{Connected: b.link.Mirror.Connected(), Conflict: b.link.Own.Conflict(), None: b.link.None, Since: b.link.Since, Lines: troubles(b.link)}}
 		if problem := b.opts.Store.Problem(); problem != nil {
 			v.Store = problem.Error()
 		}

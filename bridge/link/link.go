@@ -4,6 +4,7 @@
 package link
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type Link struct {
 	// is there.
 	Since time.Time
 	Why   string
+	// None tells that there is no broker to connect to.
+	None bool
 
 	prefix           string // of Home Assistant's discovery topics
 	log              zerolog.Logger
@@ -188,7 +191,7 @@ func (l *Link) Up(now time.Time) {
 		l.log.Info().Msg("connected to the broker")
 	}
 	l.downLogged, l.upAt = false, now
-	l.Since, l.Why = now, ""
+	l.Since, l.Why, l.None = now, "", false
 	l.publishMarker(l.Own.Connected(now), false)
 }
 
@@ -200,6 +203,8 @@ func (l *Link) Down(e mqtt.Down) {
 		l.Since = time.Now()
 	}
 	l.Why = found + ". " + advice
+	unfound, ok := errors.AsType[*mqtt.Unfound](e.Err)
+	l.None = ok && unfound.None
 	l.Own.Lost()
 	l.Mirror.SetConnected(false)
 	l.downLogged, l.held = true, nil

@@ -23,9 +23,21 @@ var (
 	ErrNoTLS = errors.New("this port speaks no TLS")
 )
 
+// Unfound says that nobody knows where the broker is, and what to do.
+type Unfound struct {
+	Found, Advice string
+	// None tells that there is no broker; else it is only not known now.
+	None bool
+}
+
+func (e *Unfound) Error() string { return e.Found }
+
 // Explain says what a connection that could not be made means, and which key of the
 // configuration to look at.
 func Explain(err error) (found, advice string) {
+	if e, ok := errors.AsType[*Unfound](err); ok {
+		return e.Found, e.Advice
+	}
 	for _, e := range explanations {
 		if e.fits(err) {
 			if e.found != "" {

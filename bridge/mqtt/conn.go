@@ -57,13 +57,17 @@ type Down struct {
 // Denied says that the broker does not let us subscribe to a filter.
 type Denied struct{ Filter string }
 
+// Address is where a broker is, and as whom to connect.
+type Address struct{ URL, Username, Password string }
+
 // Options configure a [Conn].
 type Options struct {
-	URL      string
+	Address
 	ClientID string
-	Username string
-	Password string
 	TLS      *tls.Config
+	// Find is asked for the address before each connection, where somebody else knows
+	// it; nil: it is Address. Its error says why nobody knows it now.
+	Find func(ctx context.Context) (Address, error)
 	// Will is published by the broker when the connection is lost.
 	Will Message
 	// Subscribe lists the topic filters, subscribed at QoS 1. A broker may refuse
@@ -249,6 +253,9 @@ func (c *Conn) emit(ctx context.Context, e Event) {
 // session lives as long as one connection. It returns whether the connection
 // was made, what was in flight at its end, and why it ended.
 func (c *Conn) session(ctx context.Context) (wasUp bool, inFlight []flight, err error) {
+	if c.opts.Address, err = c.opts.address(ctx); err != nil {
+		return false, nil, err
+	}
 	sctx, cancel := context.WithCancel(ctx)
 	lost := make(chan error, 1)
 	in := newInbox(c.opts.MaxPayload)
@@ -282,6 +289,16 @@ func (c *Conn) session(ctx context.Context) (wasUp bool, inFlight []flight, err 
 	defer cancel()
 	err = s.deliver(ctx)
 	return true, s.inFlight, err
+}
+
+// address finds out where the broker is now.
+func (o Options) address(ctx context.Context) (Address, error) {
+	if o.Find == nil {
+		return o.Address, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	return o.Find(ctx)
 }
 
 func (c *Conn) setUp(up bool) {

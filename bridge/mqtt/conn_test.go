@@ -13,7 +13,7 @@ import (
 
 func open(b *mqtttest.Broker) *mqtt.Conn {
 	return mqtt.Open(mqtt.Options{
-		URL: "mqtt://broker", ClientID: "test", Subscribe: []string{"base/+/+/set"}, Dial: b.Dial,
+		Address: mqtt.Address{URL: "mqtt://broker"}, ClientID: "test", Subscribe: []string{"base/+/+/set"}, Dial: b.Dial,
 		Will: mqtt.Message{Topic: "base/availability", Payload: []byte("offline"), Retain: true},
 	})
 }

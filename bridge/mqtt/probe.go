@@ -33,7 +33,10 @@ func Probe(ctx context.Context, opts Options, topic string, anonymous bool) (ope
 	if !anonymous {
 		return false, nil
 	}
-	opts.Username, opts.Password, opts.ClientID = "", "", opts.ClientID+"-anybody"
+	if opts.Address, err = opts.address(ctx); err != nil {
+		return false, err
+	}
+	opts.Find, opts.Username, opts.Password, opts.ClientID = nil, "", "", opts.ClientID+"-anybody"
 	stranger, err := probeClient(ctx, opts, func(paho.Message) {})
 	if err != nil {
 		return false, nil // turned away, as it should be
@@ -75,6 +78,10 @@ const probeWait = 3 * time.Second
 var ErrRefused = errors.New("the broker refuses the user")
 
 func probeClient(ctx context.Context, opts Options, take func(paho.Message)) (paho.Client, error) {
+	var err error
+	if opts.Address, err = opts.address(ctx); err != nil {
+		return nil, err
+	}
 	o := paho.NewClientOptions().AddBroker(withPort(opts.URL)).SetClientID(opts.ClientID).SetUsername(opts.Username).SetPassword(opts.Password).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).
 		SetConnectTimeout(connectTimeout).SetWriteTimeout(writeTimeout).SetDialer(&net.Dialer{Timeout: connectTimeout}).

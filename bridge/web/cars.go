@@ -31,7 +31,7 @@ func (s *sheet) trouble() el.Node {
 	}
 	why := el.Group{el.Text(" "), el.A(el.Href("why"), s.text("Why?"))}
 	if !s.view.Broker.Connected {
-		add("bad", el.Group{el.Strong(s.text("Not connected to the broker.")), why})
+		add("bad", el.Group{el.Strong(s.text("Not connected to the broker.")), why, s.mosquitto(s.view.Broker.None)})
 	}
 	for _, a := range s.view.Accounts {
 		switch {

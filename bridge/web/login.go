@@ -39,6 +39,9 @@ type LoginOutcome struct {
 	Next string
 }
 
+// callbackPath is where Volvo sends a browser after a login.
+const callbackPath = "/oauth/callback"
+
 // loginPaths adds what the login page leads to.
 func (s *site) loginPaths(mux *http.ServeMux) {
 	l := s.opts.Login
@@ -73,9 +76,11 @@ func (s *site) loginPaths(mux *http.ServeMux) {
 	// Volvo sends the browser here. The state in the address, that only we, Volvo and
 	// who began the login know, is what lets it in; if it was published, others know it
 	// too, and the password is asked for.
-	mux.HandleFunc("GET /oauth/callback", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET "+callbackPath, func(w http.ResponseWriter, r *http.Request) {
 		pasted := "http://" + r.Host + r.URL.RequestURI()
-		take := func(w http.ResponseWriter, r *http.Request) { finish(w, r, pasted, s.gate.password != "") }
+		take := func(w http.ResponseWriter, r *http.Request) {
+			finish(w, r, pasted, s.gate.password != "" || s.outsider(r))
+		}
 		if l.Published(pasted) {
 			take = s.guard(take)
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/rand"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -65,10 +66,39 @@ func (s *sessions) end(r *http.Request) {
 	}
 }
 
+// outsider tells whether a request to an app of Home Assistant, that has no password, comes
+// neither through its ingress nor from this machine: a port was mapped.
+func (s *site) outsider(r *http.Request) bool {
+	if !s.opts.Proxy.IsValid() || s.gate.password != "" || s.proxied(r) {
+		return false
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err != nil || !from.Addr().Unmap().IsLoopback()
+}
+
+// insiders turns outsiders away, but for a browser that Volvo sends back from a login.
+func (s *site) insiders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.outsider(r) && r.URL.Path != callbackPath {
+			refuseOutsider(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuseOutsider(w http.ResponseWriter) {
+	http.Error(w, "only Home Assistant may ask without a password: open the app's page there, or set the option http_password", http.StatusForbidden)
+}
+
 // guard lets through who has a session or the password, who comes through Home
 // Assistant, or everybody if there is no password.
 func (s *site) guard(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if s.outsider(r) {
+			refuseOutsider(w)
+			return
+		}
 		if s.gate.password == "" || s.proxied(r) || s.gate.sessions.known(r, time.Now()) {
 			next(w, r)
 			return

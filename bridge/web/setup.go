@@ -28,8 +28,14 @@ type SetupState struct {
 	Broker SetupBroker // as it was entered last; its password is never shown
 	// Found tells that a broker answers at that address without being asked for.
 	Found, BrokerDone bool
-	Volvo             SetupVolvo // as it was entered last; its secrets are never shown
-	VolvoDone         bool
+	// Service tells that Home Assistant finds the broker, NoService why it does not; None
+	// that it has none.
+	Service, None bool
+	NoService     string
+	// Fixed says of fields what sets them, in place of this page.
+	Fixed     map[string]string
+	Volvo     SetupVolvo // as it was entered last; its secrets are never shown
+	VolvoDone bool
 	// Scopes are those to tick in the portal.
 	Scopes []string
 	// LoggedIn tells that the cars can be listed; Cars are those found, Trouble says why not.
@@ -86,7 +92,7 @@ func (s *sheet) setup(step, problem string) el.Node {
 		return ""
 	}
 	return el.Group{el.H1(s.text("Set-up")), el.P(s.text("Four steps. Each is tried at once; nothing is written before the last.")),
-		s.step(1, "The broker", state.BrokerDone, true, s.problem(say("broker")), s.brokerForm(state)),
+		s.step(1, "The broker", state.BrokerDone && state.NoService == "", true, s.problem(say("broker")), s.broker(state)),
 		s.step(2, "Volvo's developer portal", state.VolvoDone, state.BrokerDone, s.problem(say("volvo")), s.portal(state), s.volvoForm(state)),
 		s.step(3, "Log in", state.LoggedIn, state.BrokerDone && state.VolvoDone, s.setupLogin()),
 		s.step(4, "The cars", false, state.LoggedIn && state.BrokerDone, s.problem(say("cars")), s.carsForm(state))}
@@ -118,6 +124,30 @@ func (s *sheet) secret(name, title, before, hint string, required bool) el.Node 
 	return s.field(name, title, "password", "", hint, required && !entered)
 }
 
+// mosquitto leads to the broker among Home Assistant's apps.
+func (s *sheet) mosquitto(missing bool) el.Node {
+	return el.If(missing, el.Group{el.Text(" "), el.A(el.Href("https://my.home-assistant.io/redirect/supervisor_addon/?addon=core_mosquitto"), el.Target("_blank"), el.Rel("noreferrer noopener"), s.text("Install the Mosquitto broker in Home Assistant"))})
+}
+
+// broker is the first step; where Home Assistant finds the broker, there is nothing to do.
+func (s *sheet) broker(state SetupState) el.Node {
+	switch {
+	case !state.Service:
+		return s.brokerForm(state)
+	case state.NoService == "":
+		return el.Group{el.P(el.Class("good"), s.text("The broker of Home Assistant is found by itself.")), el.Details(el.Summary(s.text("Another broker")), s.brokerForm(state))}
+	}
+	return el.Group{el.P(s.says(state.NoService), s.mosquitto(state.None)), el.P(el.A(el.Class("button"), el.Href(s.root+"setup"), s.text("Try again"))), el.Details(el.Summary(s.text("Another broker")), s.brokerForm(state))}
+}
+
+// unlessFixed is a field, or what sets it in place of this page.
+func (s *sheet) unlessFixed(state SetupState, name, title string, field el.Node) el.Node {
+	if by := state.Fixed[name]; by != "" {
+		return el.P(s.text(title), el.Text(": "), s.text("set by %s", by))
+	}
+	return field
+}
+
 func (s *sheet) brokerForm(state SetupState) el.Node {
 	return el.Form(el.Method("post"), el.Action(s.root+"setup/broker"), el.AutoComplete("off"),
 		el.If(state.Found, el.P(el.Class("good"), s.text("A broker answers at this address."))),
@@ -139,15 +169,15 @@ func (s *sheet) portal(state SetupState) el.Node {
 
 func (s *sheet) volvoForm(state SetupState) el.Node {
 	return el.Form(el.Method("post"), el.Action(s.root+"setup/volvo"), el.AutoComplete("off"),
-		s.secret("api_key", "VCC API key - Primary", state.Volvo.APIKey, "", true),
-		s.field("client_id", "Client ID", "text", state.Volvo.ClientID, "", false),
-		s.secret("client_secret", "Client secret", state.Volvo.ClientSecret, "", false),
-		s.field("redirect_url", "Redirect URI", "text", state.Volvo.RedirectURL, "It must be the one in the portal, letter by letter.", false),
+		s.unlessFixed(state, "api_key", "VCC API key - Primary", s.secret("api_key", "VCC API key - Primary", state.Volvo.APIKey, "", true)),
+		s.unlessFixed(state, "client_id", "Client ID", s.field("client_id", "Client ID", "text", state.Volvo.ClientID, "", false)),
+		s.unlessFixed(state, "client_secret", "Client secret", s.secret("client_secret", "Client secret", state.Volvo.ClientSecret, "", false)),
+		s.unlessFixed(state, "redirect_url", "Redirect URI", s.field("redirect_url", "Redirect URI", "text", state.Volvo.RedirectURL, "It must be the one in the portal, letter by letter.", false)),
 		el.Details(el.Summary(s.text("For a trial of an hour: a test token instead")), s.secret("access_token", "Test access token of the portal", "", "Leave client ID and secret empty then.", false)),
-		el.FieldSet(el.Legend(s.text("What may be done to the cars over MQTT and on this page; the login asks for it")), gomponents.Map(state.Commands, func(c SetupCommand) el.Node {
+		s.unlessFixed(state, "allow", "What may be done to the cars over MQTT and on this page; the login asks for it", el.FieldSet(el.Legend(s.text("What may be done to the cars over MQTT and on this page; the login asks for it")), gomponents.Map(state.Commands, func(c SetupCommand) el.Node {
 			id := "allow-" + string(c.Command)
 			return el.Div(el.Class("check"), el.Input(el.ID(id), el.Type("checkbox"), el.Name("allow"), el.Value(string(c.Command)), el.If(c.Allowed, el.Checked())), el.Label(el.For(id), el.Text(s.orderName(c.Command))))
-		})),
+		}))),
 		el.P(el.Button(el.Class("main"), el.ID("try-volvo"), s.text("Try it"))))
 }
 
@@ -169,11 +199,11 @@ func (s *sheet) carsForm(state SetupState) el.Node {
 	}
 	return el.Form(el.Method("post"), el.Action(s.root+"setup/cars"), el.AutoComplete("off"),
 		el.P(s.text("The names become those of topics and entities in Home Assistant; they are easiest to choose now.")),
-		gomponents.Map(state.Cars, func(c SetupCar) el.Node {
+		s.unlessFixed(state, "vehicles", "Cars", gomponents.Map(state.Cars, func(c SetupCar) el.Node {
 			id := "name-" + c.VINEnd
 			return el.Group{el.Label(el.For(id), s.text("Name of the %s (VIN ...%s)", c.Model, c.VINEnd)), el.Input(el.ID(id), el.Name("name"), el.Type("text"), el.Value(c.Name), el.MaxLength("40"))}
-		}),
-		s.secret("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "", "", false),
+		})),
+		s.unlessFixed(state, "pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", s.secret("pin", "PIN for unlocking and starting, 4 to 8 digits; empty: none", "", "", false)),
 		el.P(el.Button(el.Class("main"), el.ID("finish"), s.text("Write it and start"))))
 }
 

@@ -41,6 +41,7 @@ type View struct {
 type Broker struct {
 	Connected bool
 	Conflict  bool // another bridge owns the base topic
+	None      bool // Home Assistant has none
 	Since     time.Time
 	// Lines say what is wrong, each with what to do about it.
 	Lines []string

@@ -30,7 +30,8 @@ type Options struct {
 	// PublicMetrics lets everybody read the metrics.
 	PublicMetrics bool
 	// Proxy is the address of the proxy that asks for a password itself and shows the page
-	// in a frame: Home Assistant's ingress. The zero address: there is none.
+	// in a frame: Home Assistant's ingress. Without a Password nobody else is let in, but for
+	// this machine. The zero address: there is no proxy.
 	Proxy netip.Addr
 	// Language of the pages; empty: the browser's.
 	Language string
@@ -115,7 +116,7 @@ func New(ctx context.Context, opts Options) http.Handler {
 		s.loginPaths(mux)
 	}
 	mux.HandleFunc("GET /stream", s.guard(s.stream))
-	s.handler = s.knownHost(http.NewCrossOriginProtection().Handler(bounded(mux)))
+	s.handler = s.knownHost(s.insiders(http.NewCrossOriginProtection().Handler(bounded(mux))))
 	return s
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // sayers are the functions whose texts are translated, with the place of the text.
-var sayers = map[string]int{"t": 0, "text": 0, "heads": -1, "field": 1, "secret": 1, "filter": 1, "step": 1, "accountForm": 2, "name": 0, "cell": 0}
+var sayers = map[string]int{"t": 0, "text": 0, "heads": -1, "field": 1, "secret": 1, "filter": 1, "step": 1, "accountForm": 2, "unlessFixed": 2, "name": 0, "cell": 0}
 
 // TestEveryTextIsTranslated: every text of the pages is in the table in all languages, with
 // the same places for values.

@@ -11,6 +11,7 @@ import (
 	"volvobridge/bridge/entity"
 	"volvobridge/bridge/login"
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/accounts"
 	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/volvo"
 )
@@ -19,7 +20,7 @@ import (
 func openChains(cfg config.Config, st *store.Store, secret func(string)) ([]*login.Chain, error) {
 	list := cfg.AccountList()
 	chains := make([]*login.Chain, len(list))
-	files := storedFiles(cfg, st)
+	files := accounts.Files(cfg, st)
 	for i, a := range list {
 		if !a.OAuth() {
 			continue
@@ -54,10 +55,7 @@ func newReader(a config.Volvo, tokens volvo.TokenSource, shared *http.Transport)
 func listsOwnCar(a config.Volvo, file string, st *store.Store) func(context.Context, string) (bool, error) {
 	shared := transport()
 	return func(ctx context.Context, access string) (bool, error) {
-		known := vinsOf(a)
-		if len(known) == 0 {
-			known = accountRecord{File: file}.withCars(st).VINs
-		}
+		known := accounts.Cars(a, file, st)
 		if len(known) == 0 {
 			return true, nil
 		}
@@ -76,11 +74,11 @@ func proxied(t *http.Transport) *http.Transport {
 	return t
 }
 
-// accounts makes a client for each API key of each account; those of an account
+// accountOptions makes a client for each API key of each account; those of an account
 // share connections and tokens.
-func accounts(cfg config.Config, st *store.Store, chains []*login.Chain) []account.Options {
+func accountOptions(cfg config.Config, st *store.Store, chains []*login.Chain) []account.Options {
 	v, _ := buildVersion()
-	files := storedFiles(cfg, st)
+	files := accounts.Files(cfg, st)
 	var all []account.Options
 	for i, c := range cfg.AccountList() {
 		a := account.Options{Name: accountName(i), File: files[i], Chain: chains[i]}

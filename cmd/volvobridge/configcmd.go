@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newConfig() *cobra.Command {
@@ -15,7 +13,7 @@ func newConfig() *cobra.Command {
 		Use: "check", Short: "List every problem of a configuration at once", Args: cobra.NoArgs,
 		Example: "  volvobridge config check -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
+			cfg, err := load(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ It uses one call for each resource of each car. Beside a running bridge it asks 
 one. The bundle holds no secret, VIN, name or position: it can go into a public issue.`,
 		Example: "  volvobridge doctor -c config.yaml\n  volvobridge doctor --json\n  volvobridge doctor --bundle report.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
+			cfg, err := load(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -115,9 +115,17 @@ func (d *examiner) broker(ctx context.Context) {
 	if err != nil {
 		return // told by the check of the configuration
 	}
-	u, _ := url.Parse(m.URL) // checked with the configuration
+	address := brokerAddress(m)
+	if find := brokerFinder(d.cfg, d.redact); find != nil {
+		if address, err = find(ctx); err != nil {
+			found, advice := mqtt.Explain(err)
+			d.add(doctor.Finding{Area: "broker", What: "Supervisor", Result: doctor.ResultProblem, Found: found, Advice: advice})
+			return
+		}
+	}
+	u, _ := url.Parse(address.URL) // checked with the configuration
 	f := doctor.Finding{Area: "broker", What: u.Scheme + "://" + u.Host, Result: doctor.ResultOK, Found: "connects, subscribes and publishes"}
-	opts := mqtt.Options{URL: m.URL, ClientID: m.ClientID + "-doctor", Username: m.Username, Password: m.Password, TLS: tlsCfg, Subscribe: []string{m.Topic + "/+/+/set"}}
+	opts := mqtt.Options{Address: address, ClientID: m.ClientID + "-doctor", TLS: tlsCfg, Subscribe: []string{m.Topic + "/+/+/set"}}
 	if d.cfg.HomeAssistant.Discovery && d.cfg.HomeAssistant.StatusTopic != "" {
 		opts.Subscribe = append(opts.Subscribe, d.cfg.HomeAssistant.StatusTopic)
 	}

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,6 +24,7 @@ import (
 	"volvobridge/cmd/volvobridge/internal/config"
 	"volvobridge/cmd/volvobridge/internal/logbook"
 	"volvobridge/cmd/volvobridge/internal/redact"
+	"volvobridge/cmd/volvobridge/internal/systemd"
 )
 
 // front is the web server. What it serves may change: first the set-up, then the bridge.
@@ -33,6 +36,7 @@ type front struct {
 	end      context.CancelFunc
 	done     chan struct{}
 	log      zerolog.Logger
+	systemd  systemd.Notifier
 }
 
 // openFront listens, unless the address is empty. Until something is shown it answers that
@@ -53,7 +57,7 @@ func openFront(address string, log zerolog.Logger) (*front, error) {
 
 // newFront serves on a listener; nil: nowhere.
 func newFront(listener net.Listener, log zerolog.Logger) *front {
-	f := &front{listener: listener, log: log, done: make(chan struct{})}
+	f := &front{listener: listener, log: log, done: make(chan struct{}), systemd: systemd.New(os.Getenv)}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	if listener == nil {
 		close(f.done)
@@ -77,8 +81,17 @@ func newFront(listener net.Listener, log zerolog.Logger) *front {
 // show has the server serve something else.
 func (f *front) show(h http.Handler) { f.handler.Store(&h) }
 
+// feed tells systemd's watchdog that all is well, until the returned stop.
+func (f *front) feed(healthy func() error) (stop func()) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { f.systemd.Feed(ctx, healthy) })
+	return func() { cancel(); wg.Wait() }
+}
+
 // close ends the server.
 func (f *front) close() {
+	f.systemd.Stopping()
 	f.end()
 	if f.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -94,7 +107,11 @@ func (f *front) address() string { return "http://" + reachable(f.listener.Addr(
 
 // pageAddress is the page's as others reach it: by the first of its own names, else by the
 // address that it listens on, or this machine's name.
-func pageAddress(h config.HTTP) string {
+func pageAddress(cfg config.Config) string {
+	if cfg.Given != nil {
+		return cfg.Given.Page
+	}
+	h := cfg.HTTP
 	host, port, err := net.SplitHostPort(h.Listen)
 	if err != nil || port == "0" {
 		return ""
@@ -119,7 +136,13 @@ func siteOptions(cfg config.Config, log zerolog.Logger, book *logbook.Book, reda
 	if cfg.LanguageSet {
 		opts.Language = cfg.HomeAssistant.Language
 	}
+	if cfg.Given != nil {
+		opts.Proxy = cfg.Given.Proxy
+	}
 	for _, a := range cfg.AccountList() {
+		if u, err := url.Parse(a.RedirectURL); err == nil && u.Hostname() != "" {
+			opts.Hosts = append(slices.Clone(opts.Hosts), u.Hostname()) // a login ends there
+		}
 		if u, err := url.Parse(a.AuthURL); err == nil && u.Host != "" && a.OAuth() {
 			if origin := u.Scheme + "://" + u.Host; !slices.Contains(opts.LoginOrigins, origin) {
 				opts.LoginOrigins = append(opts.LoginOrigins, origin)

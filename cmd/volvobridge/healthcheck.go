@@ -20,7 +20,7 @@ func newHealthcheck() *cobra.Command {
 		Use: "healthcheck", Short: "Ask a running bridge whether it is healthy", Args: cobra.NoArgs,
 		Example: "  volvobridge healthcheck -c config.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
+			cfg, err := load(cmd.Context(), file)
 			_, setUp := errors.AsType[*config.Incomplete](err) // then the page that sets it up answers
 			if err != nil && !setUp {
 				return &exitError{exitFailure, err}

@@ -3,12 +3,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/rs/zerolog"
+
+	"volvobridge/cmd/volvobridge/internal/app"
 )
 
 // gcPercent trades a little of a processor that idles for memory that is short on
@@ -28,7 +31,12 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	given, err := app.Enter(os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitConfig)
+	}
+	code := run(context.WithValue(ctx, givenKey{}, given), os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }

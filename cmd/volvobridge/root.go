@@ -76,6 +76,15 @@ func needsOne(cmd *cobra.Command, _ []string) error {
 	return fmt.Errorf("say which: %s", strings.Join(names, ", "))
 }
 
+// givenKey is the key of what Home Assistant gives its app, in the context of a command.
+type givenKey struct{}
+
+// load reads the configuration that a command is for.
+func load(ctx context.Context, file string) (config.Config, error) {
+	given, _ := ctx.Value(givenKey{}).(*config.Given)
+	return config.Load(file, given)
+}
+
 // configFlag adds -c to a command.
 func configFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", config.DefaultFile, "the configuration `file`")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,6 +17,7 @@ import (
 	"volvobridge/bridge"
 	"volvobridge/bridge/account"
 	"volvobridge/bridge/login"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/schedule"
 	"volvobridge/bridge/store"
 	"volvobridge/cmd/volvobridge/internal/config"
@@ -40,7 +42,7 @@ page that leads through the set-up: open it in a browser.`,
 // runFile runs the bridge of a configuration file. Without one, or with one that lacks
 // what a person must enter, it first serves the page that takes it.
 func runFile(ctx context.Context, file string, stderr io.Writer) error {
-	cfg, err := config.Load(file)
+	cfg, err := load(ctx, file)
 	lacks, incomplete := errors.AsType[*config.Incomplete](err)
 	if err != nil && (!incomplete || cfg.HTTP.Listen == "" || len(cfg.Accounts) > 0) {
 		return err
@@ -63,7 +65,7 @@ func runFile(ctx context.Context, file string, stderr io.Writer) error {
 		if err := f.setUp(ctx, file, cfg, st, book, redactor); err != nil || ctx.Err() != nil {
 			return errors.Join(err, st.Close())
 		}
-		if cfg, err = config.Load(file); err != nil {
+		if cfg, err = load(ctx, file); err != nil {
 			return errors.Join(err, st.Close())
 		}
 		tellSecrets(cfg, redactor)
@@ -90,7 +92,9 @@ func runBridge(ctx context.Context, cfg config.Config, file string, st *store.St
 	if own != nil {
 		defer own.Stop()
 	}
-	b := bridge.New(bridgeOptions(cfg, st, log, redactor, tlsCfg, chains))
+	opts := bridgeOptions(cfg, st, log, redactor, tlsCfg, chains)
+	opts.Tried = sync.OnceFunc(func() { f.systemd.Ready("running") })
+	b := bridge.New(opts)
 	logins := localLogins{chains}
 	healthy := b.Healthy
 	if own != nil {
@@ -100,7 +104,9 @@ func runBridge(ctx context.Context, cfg config.Config, file string, st *store.St
 	stopControl := control.Serve(cfg.Store, controlHandler(cfg, st, b, logins, redactor), log)
 	v, _ := buildVersion()
 	log.Info().Str("version", v).Msg("started")
+	stopFeeding := f.feed(healthy)
 	err = b.Run(ctx)
+	stopFeeding()
 	stopControl()
 	f.close()
 	examine.wg.Wait()
@@ -171,15 +177,14 @@ func tellSecrets(cfg config.Config, redactor *redact.Redactor) {
 func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redactor *redact.Redactor, tlsCfg *tls.Config, chains []*login.Chain) bridge.Options {
 	v, _ := buildVersion()
 	return bridge.Options{
-		Accounts: accounts(cfg, st, chains),
-		MQTT: bridge.MQTT{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
-			ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
+		Accounts:      accountOptions(cfg, st, chains),
+		MQTT:          bridge.MQTT{Address: brokerAddress(cfg.MQTT), Find: brokerFinder(cfg, redactor), ClientID: cfg.MQTT.ClientID, Topic: cfg.MQTT.Topic, TLS: tlsCfg},
 		HomeAssistant: bridge.HomeAssistant{Discovery: cfg.HomeAssistant.Discovery, Prefix: cfg.HomeAssistant.Prefix, StatusTopic: cfg.HomeAssistant.StatusTopic, Language: cfg.HomeAssistant.Language},
 		Polling: account.Polling{DailyQuota: cfg.Polling.DailyQuota, Reserve: cfg.Polling.Reserve, PerMinute: cfg.Polling.PerMinute,
 			Rules: schedule.Rules{Profile: schedule.Profile(cfg.Polling.Profile), Intervals: cfg.Polling.Intervals, MinInterval: cfg.Polling.MinInterval}},
 		Commands: bridge.Commands{Allow: cfg.Commands.Allow, PIN: cfg.Commands.PIN, MaxAge: cfg.Commands.MaxAge,
 			AllowPlain: cfg.Commands.AllowPlain, PerMinute: cfg.Commands.PerMinute},
-		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(), Page: pageAddress(cfg.HTTP),
+		Store: st, Log: log, Secret: redactor.VIN, Version: v, Host: hostName(), Page: pageAddress(cfg),
 	}
 }
 
@@ -187,6 +192,26 @@ func bridgeOptions(cfg config.Config, st *store.Store, log zerolog.Logger, redac
 func hostName() string {
 	name, _ := os.Hostname() // only for people
 	return name
+}
+
+func brokerAddress(m config.MQTT) mqtt.Address {
+	return mqtt.Address{URL: m.URL, Username: m.Username, Password: m.Password}
+}
+
+// brokerFinder asks Home Assistant's Supervisor for the broker; nil where the configuration
+// names it. A user of one's own goes before the one that the Supervisor gives.
+func brokerFinder(cfg config.Config, redactor *redact.Redactor) func(context.Context) (mqtt.Address, error) {
+	if !cfg.AskBroker {
+		return nil
+	}
+	return func(ctx context.Context) (mqtt.Address, error) {
+		address, username, password, err := cfg.Given.Broker(ctx)
+		redactor.Secret(password)
+		if cfg.MQTT.Username != "" {
+			username, password = cfg.MQTT.Username, cfg.MQTT.Password
+		}
+		return mqtt.Address{URL: address, Username: username, Password: password}, err
+	}
 }
 
 // tlsConfig reads the broker's CA and our certificate.

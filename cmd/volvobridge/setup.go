@@ -9,6 +9,7 @@ import (
 
 	"volvobridge/bridge/doctor"
 	"volvobridge/bridge/login"
+	"volvobridge/bridge/mqtt"
 	"volvobridge/bridge/store"
 	"volvobridge/bridge/web"
 	"volvobridge/cmd/volvobridge/internal/config"
@@ -23,7 +24,14 @@ func (f *front) setUp(ctx context.Context, file string, cfg config.Config, st *s
 	applied := &application{st: st, redactor: redactor, ctx: ctx}
 	steps := setup.New(file, cfg, setup.Means{
 		TryBroker: func(ctx context.Context, m config.MQTT) error { return tryBroker(ctx, m, f.log) },
-		Tokens:    applied.open, LoggedIn: applied.loggedIn,
+		FindBroker: func(ctx context.Context) (none bool, err error) {
+			_, err = brokerFinder(cfg, redactor)(ctx)
+			if unfound, ok := errors.AsType[*mqtt.Unfound](err); ok {
+				return unfound.None, errors.New(unfound.Found + ". " + unfound.Advice)
+			}
+			return false, err
+		},
+		Tokens: applied.open, LoggedIn: applied.loggedIn,
 		OAuth:  newOAuth,
 		Client: func(v config.Volvo, tokens volvo.TokenSource) *volvo.Client { return newReader(v, tokens, transport()) },
 		Secret: redactor.Secret, VIN: redactor.VIN,
@@ -34,6 +42,8 @@ func (f *front) setUp(ctx context.Context, file string, cfg config.Config, st *s
 	opts.Ready = func() error { return errors.New("not set up yet") }
 	opts.Setup, opts.Login = steps, applied
 	f.show(web.New(f.ctx, opts))
+	f.systemd.Ready("not configured yet: open " + f.address())
+	defer f.feed(opts.Healthy)()
 	select {
 	case <-ctx.Done():
 	case <-steps.Done:

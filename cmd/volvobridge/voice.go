@@ -8,7 +8,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"volvobridge/bridge/dashboard"
-	"volvobridge/cmd/volvobridge/internal/config"
 )
 
 func newVoice() *cobra.Command {
@@ -21,7 +20,7 @@ blueprint first; then Settings, Automations, Create automation, the three dots, 
 YAML; paste.`,
 		Example: "  volvobridge voice -c config.yaml xc40\n  volvobridge voice xc40 --word tango",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(file)
+			cfg, err := load(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -350,14 +350,14 @@ func (s *source) checkHTTP(h *HTTP) {
 			s.wrong(fmt.Sprintf("http.hosts[%d]", i), "must be a name alone, such as pi.local, without scheme and port")
 		}
 	}
-	if h.Password == "" && !Loopback(host) {
+	if h.Password == "" && !Loopback(host) && !s.inApp { // there only ingress is let in without one
 		s.wrong("http.password", "is needed to listen on %q, where others can reach it", h.Listen)
 	}
 }
 
 // Check returns what is wrong with the keys that begin with a prefix, as one sentence.
 func (c Config) Check(prefix string) error {
-	s := &source{where: map[string]string{}, checking: true}
+	s := &source{where: map[string]string{}, checking: true, inApp: c.Given != nil}
 	s.check(&c)
 	for _, problem := range s.problems {
 		text := strings.TrimPrefix(problem, "line 1: ")

@@ -22,8 +22,13 @@ type Config struct {
 	Warnings []string // what is odd and stops nothing
 	// LanguageSet tells that home_assistant.language was set, and not left to its default.
 	LanguageSet bool
+	// Given is what Home Assistant gives its app; nil: this is none.
+	Given *Given
+	// AskBroker tells that the app's Supervisor is asked for the broker, since mqtt.url is
+	// not set.
+	AskBroker bool
 
-	variables map[string]string // that keys were set by
+	variables map[string]string // or options that keys were set by
 }
 
 // Volvo is one Volvo ID.
@@ -150,7 +155,7 @@ func (c Config) AccountList() []Volvo {
 	return c.Accounts
 }
 
-// Variable is the variable that a key was set by; empty: none.
+// Variable is the variable, or the option of the app, that a key was set by; empty: none.
 func (c Config) Variable(key string) string { return c.variables[key] }
 
 // OAuth tells whether the account logs in, instead of using test tokens.

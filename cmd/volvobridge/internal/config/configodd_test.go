@@ -93,7 +93,7 @@ func TestFilesBesidesTheConfig(t *testing.T) {
 	if err := os.WriteFile(file, []byte("volvo: {api_key: a-secret-key, access_token: t}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := Load(file)
+	cfg, err := Load(file, nil)
 	if err != nil || cfg.Store != filepath.Join(dir, "data") {
 		t.Errorf("%s %v", cfg.Store, err)
 	}
@@ -103,7 +103,7 @@ func TestFilesBesidesTheConfig(t *testing.T) {
 	if err := os.Chmod(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err := Load(file); err != nil || len(cfg.Warnings) != 0 {
+	if cfg, err := Load(file, nil); err != nil || len(cfg.Warnings) != 0 {
 		t.Errorf("%q %v", cfg.Warnings, err)
 	}
 }

@@ -40,6 +40,10 @@ func (s *source) environment(cfg *Config, environ []string) {
 			}
 			name, value, set = name+"_FILE", strings.TrimRight(string(data), "\r\n"), true
 		}
+		if option, isOption := strings.CutPrefix(s.where[key], optionPrefix); set && isOption {
+			s.add(name, key, "is set here, and by the option %s of the app; keep one", option)
+			return
+		}
 		if set {
 			s.where[key] = name
 			s.variable(name, value, v, key)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,12 +30,13 @@ func (p problems) Error() string { return strings.Join(p, "\n") }
 // source reads a configuration and remembers where each key was set.
 type source struct {
 	where        map[string]string // key: "line 12" or a variable's name
-	fromVariable string            // the one that is being read; empty: the file
+	fromVariable string            // the one, or the option, that is being read; empty: the file
 	warnings     []string          // what is odd and stops nothing
 	checking     bool              // all was read
 	bad          []string          // keys that can't be read, or are meant by a misspelt one
 	problems     problems
 	missing      int // of the problems: keys that have no default
+	inApp        bool
 }
 
 // Incomplete is a configuration that lacks what a person must enter, and nothing else.
@@ -43,10 +45,14 @@ type Incomplete struct{ problems }
 // Unwrap returns what is missing.
 func (e *Incomplete) Unwrap() error { return e.problems }
 
-// Load reads a file and the environment, and what the page left in the store. The error
-// holds every problem; it is an [Incomplete] if nothing is wrong but that keys are missing.
-func Load(file string) (Config, error) {
+// Load reads a file and the environment, what the page left in the store, and what Home
+// Assistant gives its app (nil: this is none). The error holds every problem; it is an
+// [Incomplete] if nothing is wrong but that keys are missing.
+func Load(file string, given *Given) (Config, error) {
 	data, err := os.ReadFile(file)
+	if given != nil && file == DefaultFile {
+		data, file, err = given.Text, given.File, nil
+	}
 	absent := errors.Is(err, fs.ErrNotExist)
 	if errors.Is(err, fs.ErrNotExist) && file == DefaultFile && slices.ContainsFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, envPrefix) }) {
 		err = nil // a container is configured by its environment alone
@@ -61,7 +67,7 @@ func Load(file string) (Config, error) {
 			return Config{}, err
 		}
 	}
-	cfg, settings, wrong := load(filepath.Dir(file), data)
+	cfg, settings, wrong := load(filepath.Dir(file), data, given)
 	switch lacks, lacking := errors.AsType[*Incomplete](wrong); {
 	case lacking && err != nil:
 		return cfg, &Incomplete{problems{err.Error()}}
@@ -72,7 +78,7 @@ func Load(file string) (Config, error) {
 	case err != nil && settings == "":
 		return Config{}, err
 	}
-	if settings != "" {
+	if settings != "" && given == nil {
 		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("what was entered on the page stands in %s, and wins over %s; remove that file to go by the other alone", settings, file))
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) {
@@ -82,14 +88,14 @@ func Load(file string) (Config, error) {
 }
 
 // load parses a file's text, with the settings in the store over it.
-func load(folder string, data []byte) (cfg Config, settings string, err error) {
-	cfg, err = parseOf(folder, data, nil, os.Environ())
+func load(folder string, data []byte, given *Given) (cfg Config, settings string, err error) {
+	cfg, err = parseOf(folder, data, nil, os.Environ(), given)
 	name := filepath.Join(cfg.Store, settingsFile)
 	over, missing := os.ReadFile(name)
 	if missing != nil {
 		return cfg, "", err
 	}
-	cfg, err = parseOf(folder, data, over, os.Environ())
+	cfg, err = parseOf(folder, data, over, os.Environ(), given)
 	return cfg, name, err
 }
 
@@ -137,19 +143,25 @@ func secrets(v reflect.Value, visit func(string)) {
 // Parse reads YAML and variables over the defaults; names of files are relative
 // to the working folder.
 func Parse(data []byte, environ []string) (Config, error) {
-	return parseOf("", data, nil, environ)
+	return parseOf("", data, nil, environ, nil)
 }
 
-// parseOf is Parse for a file in a folder, with other text over it.
-func parseOf(folder string, data, over []byte, environ []string) (Config, error) {
+// parseOf is Parse for a file in a folder, with other text over it, and for an app.
+func parseOf(folder string, data, over []byte, environ []string, given *Given) (Config, error) {
 	cfg := Defaults()
-	s := &source{where: map[string]string{}}
-	for _, text := range [][]byte{data, over} {
-		if err := s.text(text, &cfg); err != nil {
-			return cfg, err
-		}
+	given.defaults(&cfg)
+	s := &source{where: map[string]string{}, inApp: given != nil}
+	if err := s.text(data, &cfg); err != nil {
+		return cfg, err
 	}
+	inFile := maps.Clone(s.where)
+	if err := s.text(over, &cfg); err != nil {
+		return cfg, err
+	}
+	s.options(&cfg, given, inFile)
 	s.environment(&cfg, environ)
+	_, hasBroker := s.where["mqtt.url"]
+	cfg.AskBroker = given != nil && !hasBroker
 	cfg.Warnings, cfg.variables = s.warnings, s.variables()
 	_, cfg.LanguageSet = s.where["home_assistant.language"]
 	cfg.besides(folder)
@@ -171,7 +183,7 @@ func parseOf(folder string, data, over []byte, environ []string) (Config, error)
 func (s *source) variables() map[string]string {
 	set := map[string]string{}
 	for key, where := range s.where {
-		if strings.HasPrefix(where, envPrefix) {
+		if fixed(where) {
 			set[key] = where
 		}
 	}
@@ -266,7 +278,7 @@ func (s *source) node(n *yaml.Node, v reflect.Value, key string) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if key != "" && !strings.HasPrefix(s.where[key], envPrefix) {
+	if key != "" {
 		s.where[key] = s.place(n)
 	}
 	switch {

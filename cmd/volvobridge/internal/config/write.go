@@ -26,12 +26,17 @@ type Change struct {
 // store, and returns which file it was. Comments stay. Only its owner can read the file.
 func Write(file string, cfg Config, changes []Change) (where string, err error) {
 	for _, c := range changes {
-		if variable := cfg.Variable(c.Key); variable != "" {
-			return "", fmt.Errorf("%s is set by the variable %s, which wins over what is entered here; change it there", c.Key, variable)
+		switch place := cfg.Variable(c.Key); {
+		case strings.HasPrefix(place, optionPrefix):
+			return "", fmt.Errorf("%s is set by the %s of the app, which wins over what is entered here; change it in the tab Configuration", c.Key, place)
+		case place != "":
+			return "", fmt.Errorf("%s is set by the variable %s, which wins over what is entered here; change it there", c.Key, place)
 		}
 	}
 	settings := filepath.Join(cfg.Store, settingsFile)
-	if _, err := os.Stat(settings); err != nil { // else its keys would win over what is written to the other
+	// Where there are settings, their keys would win over what is written to the other file.
+	// An app's file for experts is not ours to write.
+	if _, err := os.Stat(settings); err != nil && cfg.Given == nil {
 		if err := edit(file, changes); err == nil {
 			return file, nil
 		}

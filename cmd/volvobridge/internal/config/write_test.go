@@ -63,14 +63,14 @@ func TestWriteToTheStore(t *testing.T) {
 		t.Fatalf("%s %v", where, err)
 	}
 	t.Setenv("VOLVOBRIDGE_STORE", store)
-	cfg, err := Load(file)
+	cfg, err := Load(file, nil)
 	if err != nil || cfg.MQTT.URL != "mqtt://pi:1883" || !strings.Contains(strings.Join(cfg.Warnings, ""), settingsFile) {
 		t.Errorf("%+v %v", cfg, err)
 	}
 	if _, err := Write(file, cfg, []Change{{"mqtt.url", "mqtt://other:1883"}}); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err = Load(file); err != nil || cfg.MQTT.URL != "mqtt://other:1883" {
+	if cfg, err = Load(file, nil); err != nil || cfg.MQTT.URL != "mqtt://other:1883" {
 		t.Errorf("%v %v", cfg.MQTT.URL, err)
 	}
 }
@@ -79,7 +79,7 @@ func TestWriteToTheStore(t *testing.T) {
 func TestWriteOverAVariable(t *testing.T) {
 	t.Setenv("VOLVOBRIDGE_MQTT_URL", "mqtt://elsewhere:1883")
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	cfg, err := Load(file)
+	cfg, err := Load(file, nil)
 	if _, incomplete := err.(*Incomplete); !incomplete {
 		t.Fatalf("%v", err)
 	}

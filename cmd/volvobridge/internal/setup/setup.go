@@ -24,6 +24,9 @@ import (
 type Means struct {
 	// TryBroker connects, subscribes and publishes; the error says what does not work.
 	TryBroker func(ctx context.Context, m config.MQTT) error
+	// FindBroker asks Home Assistant for the broker; nil: the configuration names it. An
+	// error says in words why it is not known; none tells that there is no broker.
+	FindBroker func(ctx context.Context) (none bool, err error)
 	// Tokens opens the login of the configuration, or its test tokens. It is called again
 	// when the application changes.
 	Tokens func(cfg config.Config) (volvo.TokenSource, error)
@@ -67,7 +70,7 @@ type Setup struct {
 // New begins a set-up with what is configured already.
 func New(file string, cfg config.Config, means Means) *Setup {
 	v := cfg.Volvo
-	return &Setup{file: file, cfg: cfg, means: means, Done: make(chan struct{}), broker: web.SetupBroker{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password},
+	return &Setup{file: file, cfg: cfg, means: means, Done: make(chan struct{}), brokerDone: cfg.AskBroker, broker: web.SetupBroker{URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password},
 		volvo: web.SetupVolvo{ClientID: v.ClientID, ClientSecret: v.ClientSecret, APIKey: v.APIKey, RedirectURL: v.RedirectURL}}
 }
 
@@ -76,7 +79,14 @@ func (s *Setup) State(ctx context.Context) web.SetupState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.cfg.Volvo
-	state := web.SetupState{Broker: s.broker, BrokerDone: s.brokerDone, Found: s.listens(), Volvo: s.volvo, VolvoDone: s.volvoDone, Scopes: entity.Scopes(volvo.AllCommands()), Done: s.where != "", Where: s.where}
+	state := web.SetupState{Broker: s.broker, BrokerDone: s.brokerDone, Found: s.listens(), Volvo: s.volvo, VolvoDone: s.volvoDone, Scopes: entity.Scopes(volvo.AllCommands()), Done: s.where != "", Where: s.where, Fixed: s.fixed()}
+	if s.cfg.AskBroker {
+		none, err := s.means.FindBroker(ctx)
+		state.Service, state.None = true, none
+		if err != nil {
+			state.NoService = err.Error()
+		}
+	}
 	for _, c := range volvo.AllCommands() {
 		state.Commands = append(state.Commands, web.SetupCommand{Command: c, Allowed: slices.Contains(s.cfg.Commands.Allow, c)})
 	}
@@ -85,6 +95,21 @@ func (s *Setup) State(ctx context.Context) web.SetupState {
 		state.LoggedIn, state.Cars, state.Trouble = true, s.cars, s.trouble
 	}
 	return state
+}
+
+// fields are the fields of the page, and the keys that they are for.
+var fields = map[string]string{"api_key": "volvo.api_key", "client_id": "volvo.client_id", "client_secret": "volvo.client_secret", "redirect_url": "volvo.redirect_url",
+	"vehicles": "volvo.vehicles", "allow": "commands.allow", "pin": "commands.pin"}
+
+// fixed are the fields that something else sets.
+func (s *Setup) fixed() map[string]string {
+	all := map[string]string{}
+	for field, key := range fields {
+		if by := s.cfg.Variable(key); by != "" {
+			all[field] = by
+		}
+	}
+	return all
 }
 
 // listens tells whether a broker answers at the address. It is looked for now and then.
@@ -127,6 +152,7 @@ func (s *Setup) Broker(ctx context.Context, b web.SetupBroker) error {
 	if err := s.means.TryBroker(ctx, tried.MQTT); err != nil {
 		return err
 	}
+	tried.AskBroker = false
 	s.cfg, s.brokerDone = tried, true
 	return nil
 }
@@ -137,6 +163,12 @@ func (s *Setup) Volvo(ctx context.Context, v web.SetupVolvo) error {
 	defer s.mu.Unlock()
 	v.APIKey, v.ClientSecret = cmp.Or(v.APIKey, s.volvo.APIKey), cmp.Or(v.ClientSecret, s.volvo.ClientSecret) // entered before, and not shown again
 	v.RedirectURL = cmp.Or(v.RedirectURL, s.volvo.RedirectURL)
+	if s.cfg.Variable("volvo.client_id") != "" {
+		v.ClientID = s.cfg.Volvo.ClientID // the page shows no field for it
+	}
+	if s.cfg.Variable("commands.allow") != "" {
+		v.Allow = s.cfg.Commands.Allow
+	}
 	s.volvo = v
 	tried := s.cfg
 	a := &tried.Volvo
@@ -246,7 +278,9 @@ func (s *Setup) Finish(_ context.Context, c web.SetupCars) error {
 		return errors.New("the steps before are not done")
 	}
 	tried := s.cfg
-	tried.Commands.PIN = c.PIN
+	if s.cfg.Variable("commands.pin") == "" {
+		tried.Commands.PIN = c.PIN
+	}
 	s.means.Secret(c.PIN)
 	tried.Volvo.Vehicles = nil
 	for i, vin := range s.vins {
@@ -271,7 +305,7 @@ func (s *Setup) Finish(_ context.Context, c web.SetupCars) error {
 // changes are the keys to write: those that a person entered.
 func changes(cfg config.Config) []config.Change {
 	var changes []config.Change
-	add := func(key, value string) {
+	add := func(key string, value any) {
 		if value != "" && cfg.Variable(key) == "" {
 			changes = append(changes, config.Change{Key: key, Value: value})
 		}
@@ -281,10 +315,13 @@ func changes(cfg config.Config) []config.Change {
 	add("volvo.client_secret", cfg.Volvo.ClientSecret)
 	add("volvo.redirect_url", cfg.Volvo.RedirectURL)
 	add("volvo.access_token", cfg.Volvo.AccessToken[volvo.ConnectedVehicle])
-	changes = append(changes, config.Change{Key: "volvo.vehicles", Value: cfg.Volvo.Vehicles}, config.Change{Key: "commands.allow", Value: cfg.Commands.Allow})
-	add("mqtt.url", cfg.MQTT.URL)
-	add("mqtt.username", cfg.MQTT.Username)
-	add("mqtt.password", cfg.MQTT.Password)
+	add("volvo.vehicles", cfg.Volvo.Vehicles)
+	add("commands.allow", cfg.Commands.Allow)
+	if !cfg.AskBroker {
+		add("mqtt.url", cfg.MQTT.URL)
+		add("mqtt.username", cfg.MQTT.Username)
+		add("mqtt.password", cfg.MQTT.Password)
+	}
 	add("commands.pin", cfg.Commands.PIN)
 	return changes
 }

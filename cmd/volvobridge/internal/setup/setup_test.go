@@ -51,7 +51,7 @@ func TestSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-s.Done
-	written, err := config.Load(file)
+	written, err := config.Load(file, nil)
 	if err != nil || written.MQTT.URL != "mqtt://pi:1883" || written.MQTT.Password != "right" || written.Volvo.Vehicles[0].Name != "Family" || written.Commands.PIN != "2468" || len(written.Commands.Allow) != 1 {
 		data, _ := os.ReadFile(file)
 		t.Errorf("%v\n%s", err, data)

@@ -1,4 +1,5 @@
-package main
+// Package accounts remembers which of the store's files belong to which account.
+package accounts
 
 import (
 	"encoding/json"
@@ -10,38 +11,38 @@ import (
 	"volvobridge/volvo"
 )
 
-// accountsFile remembers which of the store's files are whose: a login must not
-// get lost because an account joins, or its list of cars changes.
-const accountsFile = "accounts.json"
+// ownFile holds the records: a login must not get lost because an account joins, or its
+// list of cars changes.
+const ownFile = "accounts.json"
 
-// accountRecord is an account as it was configured when it was last seen.
-type accountRecord struct {
+// record is an account as it was configured when it was last seen.
+type record struct {
 	File   string   `json:"file"`
 	Client string   `json:"client"` // a hash
 	VINs   []string `json:"vins"`
 }
 
-// fileStore is what names are kept in.
-type fileStore interface {
+// Store is what names are kept in.
+type Store interface {
 	Load(name string) []byte
 	Put(name string, data []byte) error
 }
 
-// storedFiles names each account in the store as it was named before, as far as it
+// Files names each account in the store as it was named before, as far as it
 // can be recognised by its application and its cars; a new one gets the name that
-// accountFiles gives it.
-func storedFiles(cfg config.Config, st fileStore) []string {
-	var known []accountRecord
-	_ = json.Unmarshal(st.Load(accountsFile), &known) // broken or new: the names as configured
+// [config.Files] gives it.
+func Files(cfg config.Config, st Store) []string {
+	var known []record
+	_ = json.Unmarshal(st.Load(ownFile), &known) // broken or new: the names as configured
 	list, names := cfg.AccountList(), config.Files(cfg)
-	records := make([]accountRecord, len(list))
+	records := make([]record, len(list))
 	for i, a := range list {
-		records[i] = accountRecord{Client: config.ShortHash(a.Own()), VINs: vinsOf(a)}
+		records[i] = record{Client: config.ShortHash(a.Own()), VINs: vinsOf(a)}
 	}
-	for _, fits := range []func(k, r accountRecord) bool{
-		func(k, r accountRecord) bool { return slices.Equal(k.VINs, r.VINs) },
-		func(k, r accountRecord) bool { return commonCar(k.withCars(st), r) },
-		func(k, _ accountRecord) bool {
+	for _, fits := range []func(k, r record) bool{
+		func(k, r record) bool { return slices.Equal(k.VINs, r.VINs) },
+		func(k, r record) bool { return commonCar(k.withCars(st), r) },
+		func(k, _ record) bool {
 			return ofClient(known, k.Client) == 1 && ofClient(records, k.Client) == 1
 		},
 	} {
@@ -49,7 +50,7 @@ func storedFiles(cfg config.Config, st fileStore) []string {
 			if records[i].File != "" {
 				continue
 			}
-			j := slices.IndexFunc(known, func(k accountRecord) bool {
+			j := slices.IndexFunc(known, func(k record) bool {
 				return k.Client == records[i].Client && !named(records, k.File) && fits(k, records[i])
 			})
 			if j >= 0 {
@@ -76,18 +77,19 @@ func storedFiles(cfg config.Config, st fileStore) []string {
 
 // remember writes the records, and keeps those of accounts that are not configured
 // now: they may come back.
-func remember(st fileStore, known, records []accountRecord) {
+func remember(st Store, known, records []record) {
 	for _, k := range known {
 		if !named(records, k.File) {
 			records = append(records, k)
 		}
 	}
 	data, _ := json.Marshal(records) // texts always marshal
-	if string(data) != string(st.Load(accountsFile)) {
-		_ = st.Put(accountsFile, data) // told by store_problem
+	if string(data) != string(st.Load(ownFile)) {
+		_ = st.Put(ownFile, data) // told by store_problem
 	}
 }
 
+// vinsOf are the cars that are configured for an account.
 func vinsOf(a config.Volvo) []string {
 	vins := []string{}
 	for _, v := range a.Vehicles {
@@ -97,8 +99,14 @@ func vinsOf(a config.Volvo) []string {
 	return vins
 }
 
+// Cars are the VINs of an account: those that are configured, else those that the bridge
+// found in it.
+func Cars(a config.Volvo, file string, st Store) []string {
+	return record{File: file, VINs: vinsOf(a)}.withCars(st).VINs
+}
+
 // withCars adds what the bridge found in the account, if none are configured.
-func (r accountRecord) withCars(st fileStore) accountRecord {
+func (r record) withCars(st Store) record {
 	if len(r.VINs) == 0 {
 		for vin := range strings.FieldsSeq(string(st.Load("cars_" + r.File))) {
 			if volvo.ValidVIN(vin) {
@@ -109,12 +117,12 @@ func (r accountRecord) withCars(st fileStore) accountRecord {
 	return r
 }
 
-func commonCar(known, is accountRecord) bool {
+func commonCar(known, is record) bool {
 	return slices.ContainsFunc(known.VINs, func(vin string) bool { return slices.Contains(is.VINs, vin) })
 }
 
 // ofClient is how many accounts an application has.
-func ofClient(all []accountRecord, client string) int {
+func ofClient(all []record, client string) int {
 	n := 0
 	for _, r := range all {
 		if r.Client == client {
@@ -124,6 +132,6 @@ func ofClient(all []accountRecord, client string) int {
 	return n
 }
 
-func named(all []accountRecord, file string) bool {
-	return slices.ContainsFunc(all, func(r accountRecord) bool { return r.File == file })
+func named(all []record, file string) bool {
+	return slices.ContainsFunc(all, func(r record) bool { return r.File == file })
 }

@@ -1,10 +1,11 @@
-package main
+package accounts_test
 
 import (
 	"slices"
 	"testing"
 
 	"volvobridge/bridge/store"
+	"volvobridge/cmd/volvobridge/internal/accounts"
 	"volvobridge/cmd/volvobridge/internal/config"
 )
 
@@ -25,8 +26,8 @@ func TestStoredFiles(t *testing.T) {
 	}
 	files := func(list ...config.Volvo) []string {
 		t.Helper()
-		got := storedFiles(config.Config{Accounts: list}, st)
-		if again := storedFiles(config.Config{Accounts: list}, st); !slices.Equal(got, again) {
+		got := accounts.Files(config.Config{Accounts: list}, st)
+		if again := accounts.Files(config.Config{Accounts: list}, st); !slices.Equal(got, again) {
 			t.Errorf("%v, then %v", got, again)
 		}
 		for i, f := range got {
