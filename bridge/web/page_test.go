@@ -251,6 +251,47 @@ func TestIngress(t *testing.T) {
 	}
 }
 
+// TestOutsiders: without a password nobody but Home Assistant's proxy and this machine is
+// let in to an app, whatever headers say; a browser that comes back from Volvo is, and sees
+// nothing but what became of its login.
+func TestOutsiders(t *testing.T) {
+	opts := fakeOptions(newFake())
+	login := &pretend{}
+	opts.Login, opts.Proxy = login, netip.MustParseAddr("172.30.32.2")
+	h := New(context.Background(), opts)
+	from := func(address string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.RemoteAddr = address
+			for _, name := range []string{"X-Ingress-Path", "X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Remote-User-Id"} {
+				r.Header.Set(name, "172.30.32.2")
+			}
+		}
+	}
+	for _, path := range []string{"/", "/why", "/healthz", "/readyz", "/metrics", "/stream", "/login", "/check/bundle", "/icon.svg"} {
+		if w := ask(h, "GET", "http://192.168.1.5:8099"+path, "", from("192.168.1.9:40000")); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "http_password") {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	for _, path := range []string{"/cars/ex30/lock", "/login", "/enter", "/check"} {
+		if w := ask(h, "POST", "http://192.168.1.5:8099"+path, "value=LOCK", from("[fd00::9]:40000")); w.Code != http.StatusForbidden {
+			t.Errorf("POST %s: %d", path, w.Code)
+		}
+	}
+	w := ask(h, "GET", "http://192.168.1.5:8099/oauth/callback?code=x&state=y", "", from("192.168.1.9:40000"))
+	if w.Code != http.StatusBadRequest || strings.Contains(w.Body.String(), "Entities") || strings.Contains(w.Body.String(), "account1") || len(login.finished) != 1 {
+		t.Errorf("a login: %d %v\n%s", w.Code, login.finished, w.Body)
+	}
+	login.published = true
+	if w := ask(h, "GET", "http://192.168.1.5:8099/oauth/callback?code=x&state=y", "", from("192.168.1.9:40000")); w.Code != http.StatusForbidden || len(login.finished) != 1 {
+		t.Errorf("a login that others know of: %d", w.Code)
+	}
+	for _, address := range []string{"127.0.0.1:40000", "[::1]:40000", "172.30.32.2:40000", "[::ffff:172.30.32.2]:40000"} {
+		if w := ask(h, "GET", "http://localhost/", "", from(address)); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", address, w.Code)
+		}
+	}
+}
+
 // TestPublicMetrics are for everybody, the pages are not.
 func TestPublicMetrics(t *testing.T) {
 	opts := fakeOptions(newFake())
