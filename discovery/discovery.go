@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/mozillazg/go-unidecode"
+	"github.com/gosimple/unidecode"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -110,11 +111,26 @@ func EntityID(platform, deviceName, suffix string) string {
 // Assistant does: in any script, composed or not. Empty: nothing of it can be spelt.
 func Slug(name string) string {
 	s := strings.ReplaceAll(name, "'", "-")
-	s = strings.ToLower(unidecode.Unidecode(norm.NFKD.String(s)))
+	s = strings.ToLower(ascii(norm.NFKD.String(s)))
 	s = strings.ReplaceAll(s, "'", "")                                            // other apostrophes
 	s = thousands.ReplaceAllString(thousands.ReplaceAllString(s, "$1$2"), "$1$2") // twice: they overlap
 	return strings.Trim(between.ReplaceAllString(s, "_"), "_")
 }
+
+// ascii spells a text in ASCII; what can't be spelt is left out.
+func ascii(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else if spelt := unidecode.Unidecode(string(r)); spelt != unknown {
+			b.WriteString(spelt)
+		}
+	}
+	return b.String()
+}
+
+const unknown = "[?]" // the library's word for it
 
 var (
 	thousands = regexp.MustCompile(`(\d),(\d)`)
