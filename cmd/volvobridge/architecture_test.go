@@ -44,10 +44,11 @@ var mayImport = map[string][]string{
 	"bridge/web":                        {"volvobridge/volvo", "volvobridge/bridge/entity", "volvobridge/bridge/history", "volvobridge/bridge/web/el", "volvobridge/bridge/web/words", "maragu.dev/gomponents", "github.com/prometheus/client_golang", "golang.org/x/crypto/bcrypt"},
 	"bridge/web/el":                     {"maragu.dev/gomponents"},
 	"bridge/web/words":                  {"volvobridge/bridge/entity"},
-	"discovery":                         {"github.com/mozillazg/go-unidecode", "golang.org/x/text/unicode/norm"},
+	"discovery":                         {"github.com/gosimple/unidecode", "golang.org/x/text/unicode/norm"},
 	"volvo":                             {"golang.org/x/oauth2"},
 	"volvo/simulator":                   {},
 	"volvo/simulator/trace":             {},
+	"tools/release":                     {"github.com/goreleaser/nfpm/v2", "github.com/CycloneDX/cyclonedx-go"}, // a module of its own
 
 	"bridge/login/logintest":    {"volvobridge/bridge/login", "volvobridge/volvo"},                                         // for tests only
 	"bridge/schedule/schedtest": {"volvobridge/bridge/schedule", "volvobridge/volvo", "volvobridge/volvo/simulator/trace"}, // for tests only

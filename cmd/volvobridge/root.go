@@ -55,6 +55,7 @@ func newRoot() *cobra.Command {
 Assistant discovery, and runs commands that come over MQTT.`,
 		SilenceUsage: true, SilenceErrors: true, Version: versionLine() + "\n", // its own line end is missing
 	}
+	root.AddCommand(moreCommands()...)
 	root.AddCommand(newDemo(), newRun(), newLogin(), newDoctor(), newConfig(), newCommands(), newForget(), newDashboard(), newVoice(), newSimulate(), newHealthcheck(), newVersion())
 	return root
 }
