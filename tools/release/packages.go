@@ -55,9 +55,9 @@ func (r *release) describe(kind string, t target, all []file) (*nfpm.Info, error
 	scripts := filepath.Join(r.source, "packaging/linux")
 	info := nfpm.WithDefaults(&nfpm.Info{
 		Name: "volvobridge", Arch: t.arch + t.arm, Platform: "linux", Version: r.version, MTime: r.time,
-		Section: "net", Priority: "optional", Maintainer: maintainer, Vendor: "The volvobridge project", License: "see THIRD_PARTY_LICENSES and the project",
+		Section: "net", Priority: "optional", Maintainer: maintainer, Vendor: "The volvobridge project",
 		Homepage:    "https://github.com/" + r.owner + "/volvobridge",
-		Description: "Brings Volvos into Home Assistant over MQTT\nIt reads the cars of a Volvo ID from Volvo's cloud, publishes them to an MQTT broker\nwith Home Assistant discovery, and runs commands that come over MQTT.",
+		Description: "Brings Volvos into Home Assistant over MQTT\nIt reads the cars of a Volvo ID from Volvo's cloud, publishes them to an MQTT\nbroker with Home Assistant discovery, and runs commands that come over MQTT.",
 		Overridables: nfpm.Overridables{
 			Recommends: []string{"ca-certificates"},
 			Scripts:    nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst.sh"), PreRemove: filepath.Join(scripts, "prerm.sh"), PostRemove: filepath.Join(scripts, "postrm.sh")},
@@ -65,6 +65,9 @@ func (r *release) describe(kind string, t target, all []file) (*nfpm.Info, error
 			Deb:        nfpm.Deb{Compression: "xz"},
 		},
 	})
+	if kind != "deb" { // Debian has the file copyright for it
+		info.License = "see THIRD_PARTY_LICENSES and the project"
+	}
 	if kind == "archlinux" {
 		info.Scripts = nfpm.Scripts{PostInstall: filepath.Join(scripts, "arch-install.sh"), PreRemove: filepath.Join(scripts, "arch-remove.sh")}
 		info.ArchLinux = nfpm.ArchLinux{Packager: maintainer, Scripts: nfpm.ArchLinuxScripts{PostUpgrade: filepath.Join(scripts, "arch-upgrade.sh")}}
