@@ -34,6 +34,7 @@ type Link struct {
 	prefix           string // of Home Assistant's discovery topics
 	log              zerolog.Logger
 	held             []mqtt.Received // commands that wait until it is clear whose topic it is
+	toldDown         string          // the reason that was logged last
 	downLogged       bool            // that the broker is away was logged
 	upAt             time.Time
 	sessionTakeovers int // connections in a row that ended at once
@@ -103,7 +104,10 @@ func (l *Link) logDown(e mqtt.Down, hint string) {
 	} else if l.sessionTakeovers++; l.sessionTakeovers == takeoversToLog {
 		hint = "another client probably uses the same mqtt.client_id " + l.Place.ClientID + ": give each its own"
 	}
-	if !l.downLogged && l.sessionTakeovers <= takeoversToLog {
+	_, unfound := errors.AsType[*mqtt.Unfound](e.Err)
+	news := unfound && l.toldDown != e.Err.Error() // while nobody knows the broker, each new reason
+	if (!l.downLogged || news) && l.sessionTakeovers <= takeoversToLog {
+		l.toldDown = e.Err.Error()
 		l.log.Warn().Err(e.Err).Str("hint", hint).Msg("no connection to the broker")
 	}
 }
