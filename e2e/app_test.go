@@ -54,7 +54,7 @@ func TestApp(t *testing.T) {
 	s.logIn()
 	values(t, o, "YV1XZBEV000000001", 20*time.Second)
 	eventually(t, patience, "the device that leads to the page", func() bool {
-		return strings.Contains(o.get("homeassistant/device/volvobridge_yv1xzbev000000001/config"), `"configuration_url":"homeassistant://hassio/ingress/`)
+		return strings.Contains(o.get("homeassistant/device/volvobridge_yv1xzbev000000001/config"), `"configuration_url":"homeassistant://app/`)
 	})
 	if code, took := p.terminate(); code != 0 || took > 60*time.Second {
 		t.Errorf("SIGTERM: %d after %v", code, took)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	_ "embed" // what the Supervisor knows of the app
 	"fmt"
 	"io"
 	"log"
@@ -28,12 +29,18 @@ const (
 	ingressAddress = "127.0.0.2" // in place of 172.30.32.2
 )
 
+// appInfo is what Home Assistant's frontend wants to know before it shows the page.
+//
+//go:embed testdata/app_info.json
+var appInfo string
+
 // supervisor is what an app sees of Home Assistant's Supervisor: the service of the broker,
 // and the ingress, with the rules that the real one has. It is Core's part of the ingress
 // too, for a browser without one: the cookie, the headers, and a panel with a frame.
 type supervisor struct {
 	testing.TB
 	server *httptest.Server
+	home   string // the address of Home Assistant
 	app    string // where the app listens
 
 	streams atomic.Int64 // that pages have asked for
@@ -46,6 +53,12 @@ type supervisor struct {
 
 func newSupervisor(t testing.TB) *supervisor {
 	t.Helper()
+	return newSupervisorOn(t, "127.0.0.1:0")
+}
+
+// newSupervisorOn listens on an address that a Home Assistant knows.
+func newSupervisorOn(t testing.TB, address string) *supervisor {
+	t.Helper()
 	s := &supervisor{TB: t, app: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	s.noBroker()
 	mux := http.NewServeMux()
@@ -56,8 +69,24 @@ func newSupervisor(t testing.TB) *supervisor {
 		http.SetCookie(w, &http.Cookie{Name: "ingress_session", Value: "s1", Path: "/api/hassio_ingress/", SameSite: http.SameSiteStrictMode})
 		fmt.Fprintf(w, `<!doctype html><title>Home Assistant</title><iframe id="app" width="1000" height="1400" src="%s/"></iframe>`, ingressPath)
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"result":"ok","data":{}}`) })
-	s.server = httptest.NewServer(mux)
+	for path, data := range map[string]string{
+		"/ingress/panels":                `{"panels":{"local_volvobridge":{"enable":true,"icon":"mdi:car-connected","title":"volvobridge","admin":true}}}`,
+		"/ingress/session":               `{"session":"s1"}`,
+		"/addons/local_volvobridge/info": appInfo,
+		"/":                              "{}",
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"result":"ok","data":%s}`, data)
+		})
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux}}
+	s.server.Start()
+	s.home = s.server.URL
 	t.Cleanup(s.server.Close)
 	return s
 }
@@ -171,14 +200,14 @@ func (s *supervisor) ask(method, path string, form url.Values) (status int, loca
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, s.server.URL+ingressPath+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, method, s.home+ingressPath+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		s.Fatal(err)
 	}
 	req.Header.Set("Cookie", ingressSession)
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", s.server.URL)
+		req.Header.Set("Origin", s.home)
 		req.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	resp, err := (&http.Transport{}).RoundTrip(req)

@@ -70,7 +70,7 @@ func page() string {
 	if err != nil {
 		return ""
 	}
-	return "homeassistant://hassio/ingress/" + strings.ReplaceAll(name, "-", "_")
+	return "homeassistant://app/" + strings.ReplaceAll(name, "-", "_")
 }
 
 // giveAway makes a folder and what is in it ours after root's rights are gone: a restored

@@ -35,7 +35,7 @@ func TestEnter(t *testing.T) {
 		t.Fatal(err)
 	}
 	given, err := Enter(getenv)
-	if err != nil || string(given.Options) != "{}" || !strings.Contains(string(given.Text), "cars") || given.Proxy.String() != "172.30.32.2" || !strings.HasPrefix(given.Page, "homeassistant://hassio/ingress/") {
+	if err != nil || string(given.Options) != "{}" || !strings.Contains(string(given.Text), "cars") || given.Proxy.String() != "172.30.32.2" || !strings.HasPrefix(given.Page, "homeassistant://app/") {
 		t.Errorf("%+v %v", given, err)
 	}
 	if err := os.Chmod(options, 0); err != nil {
