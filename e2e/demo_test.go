@@ -134,6 +134,9 @@ func TestEveryReadmeCommandIsRun(t *testing.T) {
 		"./volvobridge run", "CGO_ENABLED=0 GOOS=linux", // .ci/run builds for each target
 		"./volvobridge demo --mqtt", "./volvobridge doctor", // every test here; TestDoctorOnBrokenSetups
 		"./volvobridge dashboard --lang en", "./volvobridge voice xc40 --word tango", "./volvobridge forget xc40", // TestHomeAssistant
+		"sudo apt install ./volvobridge-", "sudo volvobridge doctor -c /etc/volvobridge/config.yaml", "sha256sum --ignore-missing -c SHA256SUMS", // .ci/packages
+		"sudo systemctl enable --now volvobridge", "cosign verify-blob", // need a running systemd, a published release: the unit is verified
+		"docker build --target plain", "docker run -d", // .ci/image builds it; TestContainer runs the image's content
 		"docker compose up -d", "docker compose --profile homeassistant up -d", // TestContainer runs the image's content; the file is parsed
 		"mosquitto_sub -h 127.0.0.1", "mosquitto_pub -h 127.0.0.1", "wait", ".ci/run", // TestReadmeShell; CI itself
 	}

@@ -11,10 +11,10 @@ import (
 	"volvobridge/volvo/simulator"
 )
 
-// TestIngressOfHomeAssistant: a person installs the app, fills in three fields, opens its
+// TestIngressInCore: a person installs the app, fills in three fields, opens its
 // page in a real Home Assistant and pastes the end of the login; the cars are there within
 // a minute. The Supervisor alone is not real: it runs on Home Assistant OS only.
-func TestIngressOfHomeAssistant(t *testing.T) {
+func TestIngressInCore(t *testing.T) {
 	address, start := os.Getenv("E2E_HASS_SUPERVISOR"), os.Getenv("E2E_HASS_START")
 	if address == "" || start == "" {
 		t.Skip("no Home Assistant with a Supervisor in front: .ci/hass VERSION Ingress starts one")

@@ -159,6 +159,91 @@ func TestComposeFile(t *testing.T) {
 	}
 }
 
+// TestKubernetes: the manifest is one pod that is never two, without rights, whose probes
+// the program answers, and its environment is a configuration.
+func TestKubernetes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	var d struct {
+		Kind string
+		Spec struct {
+			Replicas int
+			Strategy struct{ Type string }
+			Template struct {
+				Spec struct {
+					Links      *bool `yaml:"enableServiceLinks"`
+					Grace      int   `yaml:"terminationGracePeriodSeconds"`
+					Containers []struct {
+						Env             []struct{ Name, Value string }
+						SecurityContext struct {
+							ReadOnly bool `yaml:"readOnlyRootFilesystem"`
+						} `yaml:"securityContext"`
+						LivenessProbe struct {
+							HTTPGet struct{ Path string } `yaml:"httpGet"`
+						} `yaml:"livenessProbe"`
+					}
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	pod := d.Spec.Template.Spec
+	if d.Kind != "Deployment" || d.Spec.Replicas != 1 || d.Spec.Strategy.Type != "Recreate" || pod.Links == nil || *pod.Links || pod.Grace != 40 || len(pod.Containers) != 1 || !pod.Containers[0].SecurityContext.ReadOnly || pod.Containers[0].LivenessProbe.HTTPGet.Path != "/healthz" {
+		t.Fatalf("%+v", d)
+	}
+	secrets := t.TempDir()
+	var environ []string
+	for _, e := range pod.Containers[0].Env {
+		if name, ok := strings.CutPrefix(e.Value, "/secrets/"); ok {
+			e.Value = filepath.Join(secrets, name)
+			if err := os.WriteFile(e.Value, []byte("something long\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("the key %s of the secret is not named", name)
+			}
+		}
+		environ = append(environ, e.Name+"="+e.Value)
+	}
+	if _, err := config.Parse(nil, environ); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWorkflows: they parse, and do their work by the scripts that run anywhere.
+func TestWorkflows(t *testing.T) {
+	for file, calls := range map[string]string{"ci.yaml": ".ci/run", "release.yaml": "cd tools/release && go run ."} {
+		data, err := os.ReadFile("../../.github/workflows/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w struct {
+			Permissions map[string]string
+			Jobs        map[string]struct {
+				Steps []struct{ Uses, Run string }
+			}
+		}
+		if err := yaml.Unmarshal(data, &w); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		called := false
+		for _, job := range w.Jobs {
+			for _, step := range job.Steps {
+				called = called || strings.Contains(step.Run, calls)
+			}
+		}
+		if !called || w.Permissions["contents"] != "read" {
+			t.Errorf("%s does not call %s, or may do more than read: %+v", file, calls, w)
+		}
+	}
+}
+
 // TestBlueprintSentences: the blueprint listens to the program's own sentences.
 func TestBlueprintSentences(t *testing.T) {
 	data, err := os.ReadFile("../../docs/blueprints/talk_to_my_car.yaml")
