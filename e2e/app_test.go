@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -532,5 +533,39 @@ func TestContainerApp(t *testing.T) {
 	}
 	if got, err := inside("healthcheck").CombinedOutput(); err != nil || string(got) != "ok\n" {
 		t.Errorf("healthcheck: %v %s", err, got)
+	}
+}
+
+// TestRootBesideAService: what root types for a service whose user nobody can name is done as
+// that user, so that the service can use what was written.
+func TestRootBesideAService(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	_, cloud := appCloud(t)
+	text := fmt.Sprintf("store: data\nmqtt: {url: mqtt://127.0.0.1:%d}\nvolvo: {api_key: simulated-vcc-api-key, access_token: simulated-access-token, api_url: %q}\n", freePort(t), cloud)
+	for _, step := range []error{os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text), 0o640), os.Mkdir(data, 0o700), os.Chown(data, 61234, 61234)} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	out, _ := runProgram(binary, "doctor", "-c", filepath.Join(dir, "config.yaml")) // there is no broker
+	if !strings.Contains(string(out), "writable") || strings.Contains(string(out), "belongs to") {
+		t.Errorf("%s", out)
+	}
+	entries, err := os.ReadDir(data)
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("%v %v", err, entries)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if owner := info.Sys().(*syscall.Stat_t); err != nil || owner.Uid != 61234 || owner.Gid != 61234 {
+			t.Errorf("%s is root's", e.Name())
+		}
 	}
 }

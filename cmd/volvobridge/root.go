@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/rights"
 )
 
 // The exit codes of the contract.
@@ -80,10 +82,15 @@ func needsOne(cmd *cobra.Command, _ []string) error {
 // givenKey is the key of what Home Assistant gives its app, in the context of a command.
 type givenKey struct{}
 
-// load reads the configuration that a command is for.
+// load reads the configuration that a command is for. Root, who may read it, goes on as the
+// user whom the store belongs to.
 func load(ctx context.Context, file string) (config.Config, error) {
 	given, _ := ctx.Value(givenKey{}).(*config.Given)
-	return config.Load(file, given)
+	cfg, err := config.Load(file, given)
+	if cfg.Store != "" {
+		err = cmp.Or(err, rights.LikeOwner(cfg.Store))
+	}
+	return cfg, err
 }
 
 // configFlag adds -c to a command.

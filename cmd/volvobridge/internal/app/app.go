@@ -12,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"volvobridge/cmd/volvobridge/internal/config"
+	"volvobridge/cmd/volvobridge/internal/rights"
 )
 
 const (
@@ -60,7 +60,7 @@ func Enter(getenv func(string) string) (*config.Given, error) {
 	if os.Geteuid() != 0 {
 		return given, nil
 	}
-	return given, errors.Join(giveAway(given.Store), drop())
+	return given, errors.Join(giveAway(given.Store), rights.Become(nobody, nobody))
 }
 
 // page is the address of the app's page, for a link inside Home Assistant. The name of an
@@ -82,12 +82,4 @@ func giveAway(folder string) error {
 		}
 		return os.Lchown(path, nobody, nobody) // not what a link leads to
 	})
-}
-
-// drop gives up the rights of root, for all threads and for good.
-func drop() error {
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
-		return fmt.Errorf("the rights of root can't be given up: %w", err)
-	}
-	return nil
 }

@@ -81,7 +81,8 @@ func Load(file string, given *Given) (Config, error) {
 	if settings != "" && given == nil {
 		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("what was entered on the page stands in %s, and wins over %s; remove that file to go by the other alone", settings, file))
 	}
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) {
+	credentials := os.Getenv("CREDENTIALS_DIRECTORY") // systemd's copy, whose rights are systemd's business
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o044 != 0 && holdsSecrets(cfg, data) && (credentials == "" || filepath.Dir(file) != filepath.Clean(credentials)) {
 		cfg.Warnings = append(cfg.Warnings, fmt.Sprintf("%s holds secrets, and others can read it (mode %04o); run: chmod go= %s", file, info.Mode().Perm(), file))
 	}
 	return cfg, nil
