@@ -26,6 +26,6 @@ for(const e of document.querySelectorAll("[data-text]"))e.classList.toggle("hidd
 if(box){box.addEventListener("input",filter);filter()}
 document.addEventListener("click",e=>{const b=e.target.closest("button[data-copy]");if(!b)return;e.preventDefault();
 const text=b.dataset.copy,done=()=>{const old=b.textContent;b.textContent="✓";setTimeout(()=>{b.textContent=old},1200)};
-if(navigator.clipboard)navigator.clipboard.writeText(text).then(done);
-else{const a=document.createElement("textarea");a.value=text;body.append(a);a.select();if(document.execCommand("copy"))done();a.remove()}});
+const byHand=()=>{const a=document.createElement("textarea");a.value=text;body.append(a);a.select();if(document.execCommand("copy"))done();a.remove()};
+if(navigator.clipboard)navigator.clipboard.writeText(text).then(done,byHand);else byHand()});
 })();

@@ -200,6 +200,9 @@ func TestAppFiles(t *testing.T) {
 			t.Errorf("DOCS.md does not explain %s", o.Name)
 		}
 	}
+	if scopes := strings.Join(entity.Scopes(volvo.AllCommands()), " "); !strings.Contains(string(documentation), "`"+scopes+"`") {
+		t.Errorf("DOCS.md does not list the scopes: %s", scopes)
+	}
 	// The Supervisor takes every file of that name for an app.
 	found, err := filepath.Glob(appFolder + "*/config.*")
 	if len(found) != 0 || err != nil {
