@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -372,33 +373,39 @@ func TestAppFrame(t *testing.T) {
 	inFrame(`d.querySelector("#do-YV1XZBEV000000001-lock").click()`)
 	eventually(t, patience, "locked from the frame", func() bool { return o.document("volvo/YV1XZBEV000000001/lock/status")["command"] == "lock" })
 
-	// A page that is shown opens its stream; one that is refused never runs.
+	s.framedElsewhere(ctx)
+	p.terminate()
+}
+
+// framedElsewhere: a page of another origin can't show the app in a frame. One that is shown
+// opens its stream; one that is refused never runs.
+func (s *supervisor) framedElsewhere(ctx context.Context) {
+	s.Helper()
 	var asked, streams atomic.Int64
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.app})
 	proxy.FlushInterval = -1
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	direct := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	direct := serve(s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		if r.URL.Path == "/stream" {
 			streams.Add(1)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	elsewhere := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	elsewhere := serve(s, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `<!doctype html><iframe src="%s/"></iframe><iframe src="%s%s/"></iframe>`, direct, s.server.URL, ingressPath)
 	}))
-	do(t, ctx, chromedp.Navigate("about:blank"))
+	do(s, ctx, chromedp.Navigate("about:blank"))
 	time.Sleep(time.Second) // what the page before asked for has come
 	before := s.streams.Load()
-	do(t, ctx, chromedp.Navigate(strings.Replace(elsewhere, "127.0.0.1", "localhost", 1)))
-	eventually(t, patience, "the frame asks", func() bool { return asked.Load() > 0 })
+	do(s, ctx, chromedp.Navigate(strings.Replace(elsewhere, "127.0.0.1", "localhost", 1)))
+	eventually(s, patience, "the frame asks", func() bool { return asked.Load() > 0 })
 	time.Sleep(time.Second) // for what must not happen
 	if streams.Load() != 0 || s.streams.Load() != before {
-		t.Errorf("a page of another origin shows the app: %d directly, %d through the ingress", streams.Load(), s.streams.Load()-before)
+		s.Errorf("a page of another origin shows the app: %d directly, %d through the ingress", streams.Load(), s.streams.Load()-before)
 	}
-	do(t, ctx, chromedp.Navigate(direct))
-	eventually(t, patience, "the page alone is shown", func() bool { return streams.Load() > 0 })
-	p.terminate()
+	do(s, ctx, chromedp.Navigate(direct))
+	eventually(s, patience, "the page alone is shown", func() bool { return streams.Load() > 0 })
 }
 
 // TestAppBackup: a backup holds a login that was used up since. After it is restored the

@@ -230,7 +230,10 @@ func wayPaste(t *testing.T, w *way) {
 func wayWeb(t *testing.T, w *way) {
 	w.run(t)
 	page := "http://" + w.listen + "/login"
-	eventually(t, 10*time.Second, "the page", func() bool { resp, err := http.Get(page); return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK })
+	eventually(t, 10*time.Second, "the page", func() bool {
+		resp, err := http.Get(page)
+		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
+	})
 	if _, body := get(t, page); !strings.Contains(body, "nobody has logged in yet") {
 		t.Error(body)
 	}
