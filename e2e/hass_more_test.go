@@ -180,8 +180,7 @@ func (w *world) blueprints(t *testing.T) {
 	eventually(t, 20*time.Second, "an open window", func() bool { return w.state("binary_sensor.xc40_window_front_left") == "on" })
 	soon := time.Now().Add(12 * time.Second).In(place).Format("15:04:05")
 	w.automate("warm", "warm_before_leaving", object{"start": "button.xc40_start_climatization", "time": soon, "days": days, "temperature": "sensor.outside", "below": 5})
-	w.automate("night", "left_open_at_night", object{"time": soon, "lock": "lock.xc40_lock", "openings": []string{"binary_sensor.xc40_window_front_left"},
-		"engine": "binary_sensor.xc40_engine_status", "then": note("night", "open: {{ what }}")})
+	w.automate("night", "left_open_at_night", object{"time": soon, "car": w.entities()[strings.ToLower(w.vins["xc40"])+"_lock"]["device_id"], "then": note("night", "open: {{ what }}")})
 	w.automate("failed", "command_failed", object{"event": "event.xc40_event", "then": note("failed", "{{ command }} {{ status }}: {{ advice }}")})
 	w.o.publish("volvo/xc40/lock/set", "UNLOCK") // without a stamp
 	eventually(t, 40*time.Second, "the blueprints act", func() bool {
@@ -190,6 +189,13 @@ func (w *world) blueprints(t *testing.T) {
 	})
 	w.cloud.Mend()
 	w.everyoneLeft(t)
+	// An entity that is removed triggers too, with no state at all.
+	discovery := "homeassistant/device/volvobridge_" + strings.ToLower(w.vins["xc40"]) + "/config"
+	if token := w.o.client.Publish(discovery, 1, true, ""); !token.WaitTimeout(5*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	eventually(t, 60*time.Second, "the car is announced again", func() bool { return w.o.get(discovery) != "" && w.states()["event.xc40_event"] != nil })
+	w.quiet("a car was removed while automations look at it")
 	for _, id := range []string{"warm", "night", "failed"} {
 		w.remove(id)
 	}
