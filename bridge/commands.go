@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -175,6 +176,9 @@ func (s *commands) count(c *car, e command.Publish) {
 // logCommand writes a line of a command's life; of refusals one a minute.
 func (s *commands) logCommand(c *car, e command.Publish, now time.Time) {
 	line := s.log.Info()
+	if slices.Contains([]string{command.Refused, command.Failed, command.Unknown}, e.Status.Status) {
+		line = s.log.Warn()
+	}
 	if e.Status.Status == command.Refused {
 		yes, unlogged := s.refusals.allows(c.label+" "+command.Text(e.Status.Reason), now)
 		if !yes {
@@ -185,9 +189,12 @@ func (s *commands) logCommand(c *car, e command.Publish, now time.Time) {
 		}
 	}
 	line = line.Str("car", c.label).Str("entity", e.Command.Entity)
-	for key, value := range map[string]*string{"reason": e.Status.Reason, "invokeStatus": e.Status.InvokeStatus} {
-		if value != nil {
-			line = line.Str(key, *value)
+	for _, field := range []struct {
+		key   string
+		value *string
+	}{{"command", e.Status.Command}, {"reason", e.Status.Reason}, {"invokeStatus", e.Status.InvokeStatus}, {"message", e.Status.Message}, {"hint", e.Status.Advice}} {
+		if text := command.Text(field.value); text != "" {
+			line = line.Str(field.key, text)
 		}
 	}
 	line.Msg(e.Event)
