@@ -146,8 +146,11 @@ func TestEveryInvokeStatus(t *testing.T) {
 				r.Errorf("%s: no advice", w)
 			}
 			d := r.document(car + "/state")
-			if d["last_command"] != "honk" || d["last_invoke_status"] != strings.ToUpper(w) {
-				r.Errorf("%s: last command %v, status %v", w, d["last_command"], d["last_invoke_status"])
+			if d["last_command"] != "honk" || d["last_invoke_status"] != strings.ToUpper(w) || d["last_command_status"] != want {
+				r.Errorf("%s: last command %v, %v, status %v", w, d["last_command"], d["last_command_status"], d["last_invoke_status"])
+			}
+			if a := r.document(car + "/last_command_status/attributes"); a["command"] != "honk" || a["message"] != "text" || a["advice"] != status["advice"] {
+				r.Errorf("%s: its attributes: %v", w, a)
 			}
 			time.Sleep(10 * time.Second)
 		}

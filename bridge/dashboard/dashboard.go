@@ -220,7 +220,7 @@ func (d builder) history(c View) any {
 }
 
 func (d builder) commands(c View) any {
-	cards := d.tiles(c, "last_command", "last_invoke_status")
+	cards := d.tiles(c, "last_command", "last_command_status")
 	if last, ok := c.Entities["last_command"]; ok {
 		text := "{% set c = '" + last + "' %}{{ [state_attr(c, 'status'), state_attr(c, 'message'), state_attr(c, 'advice')] | select | join(' ') }}"
 		cards = append(cards, fields{"type": "markdown", "content": text, "show_empty": false, "grid_options": fields{"columns": "full"}})

@@ -47,6 +47,23 @@ func lastCommand(c *Car, _ time.Time) any {
 	return *c.LastCommand.Command
 }
 
+func lastCommandStatus(c *Car, _ time.Time) any {
+	if c.LastCommand == nil || c.LastCommand.Status == "" {
+		return nil
+	}
+	return c.LastCommand.Status
+}
+
+// lastCommandStatusAttributes say what became of the last command, and of which.
+func lastCommandStatusAttributes(c *Car) map[string]any {
+	all := lastCommandAttributes(c)
+	if c.LastCommand != nil {
+		delete(all, "status")
+		all["command"] = c.LastCommand.Command
+	}
+	return all
+}
+
 func lastInvokeStatus(c *Car, _ time.Time) any {
 	if c.LastCommand == nil || c.LastCommand.InvokeStatus == nil {
 		return nil

@@ -76,6 +76,7 @@ var (
 	chargingTypes     = []string{"ac", "dc", "none"}
 	chargerPowerWords = []string{"fault", "initialization", "no_power_available", "power_available_but_not_activated", "providing_power"}
 	pollingWords      = []string{"charging", "driving", "just_parked", "long_parked", "parked", "plugged_in", "unreachable"}
+	statusWords       = []string{"accepted", "failed", "refused", "sending", "succeeded", "unknown"}
 	triggerWords      = []string{"calendar_time", "distance", "engine_hours", "unknown"}
 	serviceWords      = []string{
 		"distance_driven_almost_time_for_service", "distance_driven_overdue_for_service", "distance_driven_time_for_service",
@@ -188,6 +189,8 @@ var sensors = []Entity{
 		derive: polling, proven: func(_ Rules, c *Car) bool { return c.Restored() }, attributes: pollingAttributes},
 	{id: "last_command", platform: sensor, name: "Last command", category: diagnostic, icon: "mdi:gesture-tap-button",
 		derive: lastCommand, proven: offersAny, attributes: lastCommandAttributes},
+	{id: "last_command_status", platform: sensor, name: "Last command status", class: "enum", category: diagnostic, icon: "mdi:list-status", options: statusWords,
+		derive: lastCommandStatus, proven: offersAny, attributes: lastCommandStatusAttributes},
 	{id: "last_invoke_status", platform: sensor, name: "Last invoke status", category: diagnostic, icon: "mdi:message-reply-text-outline",
 		derive: lastInvokeStatus, proven: offersAny},
 }

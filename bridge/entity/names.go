@@ -60,6 +60,7 @@ var names = map[string][4]string{
 	"Polling":                                   {"Abfrage", "Avläsning", "Uitlezing", "Avlesning"},
 	"Calls by midnight":                         {"Aufrufe bis Mitternacht", "Anrop till midnatt", "Aanroepen tot middernacht", "Kall innen midnatt"},
 	"Last command":                              {"Letzter Befehl", "Senaste kommando", "Laatste opdracht", "Siste kommando"},
+	"Last command status":                       {"Ergebnis des letzten Befehls", "Resultat av senaste kommando", "Resultaat van laatste opdracht", "Resultat av siste kommando"},
 	"Last invoke status":                        {"Status des letzten Befehls", "Status för senaste kommando", "Status van laatste opdracht", "Status for siste kommando"},
 	"Door front left":                           {"Tür vorne links", "Dörr fram vänster", "Portier linksvoor", "Dør foran venstre"},
 	"Door front right":                          {"Tür vorne rechts", "Dörr fram höger", "Portier rechtsvoor", "Dør foran høyre"},
