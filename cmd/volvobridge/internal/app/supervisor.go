@@ -64,5 +64,5 @@ func (s *supervisor) broker(ctx context.Context) (url, username, password string
 	return "", "", "", &mqtt.Unfound{Found: fmt.Sprintf("Home Assistant's Supervisor, which knows the broker, answers with HTTP %d", resp.StatusCode), Advice: again}
 }
 
-// ErrNoBroker: no app of this Home Assistant is a broker.
+// ErrNoBroker says that no app of this Home Assistant is a broker.
 var ErrNoBroker = &mqtt.Unfound{None: true, Found: "Home Assistant has no MQTT broker", Advice: "Install the app Mosquitto broker: it is found by itself. Or enter the option mqtt_url."}
