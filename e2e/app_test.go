@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -370,11 +371,52 @@ func TestAppFrame(t *testing.T) {
 			return strings.Contains(text, strings.ToLower(view.says)) && strings.HasPrefix(inFrame("d.location.pathname"), ingressPath+"/")
 		})
 	}
+	if n := s.crawlFrame(inFrame); n < 9 {
+		t.Errorf("only %d addresses in the frame", n)
+	}
 	inFrame(`d.querySelector("#do-YV1XZBEV000000001-lock").click()`)
 	eventually(t, patience, "locked from the frame", func() bool { return o.document("volvo/YV1XZBEV000000001/lock/status")["command"] == "lock" })
 
 	s.framedElsewhere(ctx)
 	p.terminate()
+}
+
+// crawlFrame goes to every address that the pages in the frame lead to, without leaving the
+// frame and the ingress, and returns how many there are. It ends on the first page.
+func (s *supervisor) crawlFrame(inFrame func(string) string) int {
+	s.Helper()
+	base := s.home + ingressPath + "/"
+	seen, todo := map[string]bool{}, []string{base}
+	for len(todo) > 0 {
+		next := todo[0]
+		todo = todo[1:]
+		if seen[next] {
+			continue
+		}
+		seen[next] = true
+		inFrame(fmt.Sprintf(`(d.documentElement.id="left",d.location.href=%q)`, next))
+		eventually(s, patience, "the frame shows "+next, func() bool {
+			return inFrame(`d.readyState+" "+d.documentElement.id`) == "complete " && inFrame(`!!d.querySelector("main")||d.contentType!="text/html"`) == "true"
+		})
+		if at := inFrame("d.location.href"); !strings.HasPrefix(at, base) {
+			s.Errorf("%s leads to %s", next, at)
+		}
+		if away := inFrame(`[...d.forms].map(f=>f.action).concat([...d.images].map(i=>i.src)).filter(a=>!a.startsWith(` + strconv.Quote(base) + `)).join()`); away != "" {
+			s.Errorf("%s: forms or pictures lead to %s", next, away)
+		}
+		for link := range strings.FieldsSeq(inFrame(`[...d.querySelectorAll("a[href]:not([target])")].map(a=>a.href.split("#")[0]).join(" ")`)) {
+			if !strings.HasPrefix(link, base) {
+				s.Errorf("%s: a link leads to %s", next, link)
+			} else if !strings.HasSuffix(link, "/bundle") { // it is saved as a file
+				todo = append(todo, link)
+			}
+		}
+	}
+	inFrame(fmt.Sprintf(`(d.documentElement.id="left",d.location.href=%q)`, base))
+	eventually(s, patience, "the first page again", func() bool {
+		return inFrame(`d.documentElement.id+!!d.querySelector("#do-YV1XZBEV000000001-lock")`) == "true"
+	})
+	return len(seen)
 }
 
 // framedElsewhere: a page of another origin can't show the app in a frame. One that is shown
