@@ -595,15 +595,23 @@ func TestRootBesideAService(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	data := filepath.Join(dir, "data")
+	private := filepath.Join(dir, "private") // as systemd keeps it: root alone gets there
+	data := filepath.Join(private, "volvobridge")
 	_, cloud := appCloud(t)
 	text := fmt.Sprintf("store: data\nmqtt: {url: mqtt://127.0.0.1:%d}\nvolvo: {api_key: simulated-vcc-api-key, access_token: simulated-access-token, api_url: %q}\n", freePort(t), cloud)
-	for _, step := range []error{os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text), 0o640), os.Mkdir(data, 0o700), os.Chown(data, 61234, 61234)} {
+	for _, step := range []error{os.WriteFile(filepath.Join(dir, "config.yaml"), []byte(text), 0o640), os.Mkdir(private, 0o700), os.Mkdir(data, 0o700), os.Chown(data, 61234, 61234), os.Symlink("private/volvobridge", filepath.Join(dir, "data"))} {
 		if step != nil {
 			t.Fatal(step)
 		}
 	}
-	out, _ := runProgram(binary, "doctor", "-c", filepath.Join(dir, "config.yaml")) // there is no broker
+	report := filepath.Join(private, "report.json")
+	out, _ := runProgram(binary, "doctor", "-c", filepath.Join(dir, "config.yaml"), "--bundle", report) // there is no broker
+	if text, err := os.ReadFile(report); err != nil || !strings.Contains(string(text), "findings") {
+		t.Errorf("the report: %v %s", err, text)
+	}
+	if listed, err := runProgram(binary, "commands", "-c", filepath.Join(dir, "config.yaml")); err != nil {
+		t.Errorf("%v %s", err, listed)
+	}
 	if !strings.Contains(string(out), "writable") || strings.Contains(string(out), "belongs to") {
 		t.Errorf("%s", out)
 	}

@@ -29,7 +29,7 @@ func newCommands() *cobra.Command {
 		Long:    "Shows the last 200 commands that were sent to cars, with what became of them and when.",
 		Example: "  volvobridge commands -c config.yaml\n  volvobridge commands --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd.Context(), file)
+			cfg, err := loadForStore(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ New dashboard from scratch; open it, Edit, the three dots, Raw configuration edi
 paste.`,
 		Example: "  volvobridge dashboard -c config.yaml\n  volvobridge dashboard xc40 --lang de",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd.Context(), file)
+			cfg, err := loadForStore(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -44,6 +44,10 @@ one. The bundle holds no secret, VIN, name or position: it can go into a public 
 			if err != nil {
 				return err
 			}
+			into, err := openBundle(bundle)
+			if err = errors.Join(err, likeOwner(&cfg)); err != nil {
+				return &exitError{exitFailure, err}
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorPatience)
 			defer cancel()
 			d := newExaminer(cfg, file)
@@ -52,7 +56,7 @@ one. The bundle holds no secret, VIN, name or position: it can go into a public 
 			})
 			d.round(ctx)
 			slow.Stop()
-			if err := d.report(cmd.OutOrStdout(), asJSON, bundle); err != nil {
+			if err := d.report(cmd.OutOrStdout(), asJSON, bundle, into); err != nil {
 				return &exitError{exitFailure, err}
 			}
 			if d.problems() > 0 {
@@ -156,6 +160,19 @@ func (d *examiner) bridge(ctx context.Context) {
 	_ = st.Close() // what it could not write is a problem of the store, found above
 }
 
+// openBundle opens the file that the report goes to, before root's rights may be given up;
+// nil: there is none.
+func openBundle(name string) (*os.File, error) {
+	if name == "" || name == "-" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--bundle: %w", err)
+	}
+	return f, nil
+}
+
 // bundle is the report for a public issue.
 func (d *examiner) bundle() ([]byte, error) {
 	v, commit := buildVersion()
@@ -172,7 +189,7 @@ func storeFinding(st *store.Store, cfg config.Config) doctor.Finding {
 }
 
 // report prints the findings, and writes the bundle.
-func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
+func (d *examiner) report(out io.Writer, asJSON bool, bundle string, into *os.File) error {
 	if bundle == "-" {
 		data, err := d.bundle()
 		if err == nil {
@@ -198,14 +215,15 @@ func (d *examiner) report(out io.Writer, asJSON bool, bundle string) error {
 	if _, err := out.Write(said); err != nil {
 		return err
 	}
-	if bundle == "" {
+	if into == nil {
 		return nil
 	}
 	data, err := d.bundle()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(bundle, data, 0o600); err != nil {
+	_, err = into.Write(data)
+	if err := errors.Join(err, into.Close()); err != nil {
 		return fmt.Errorf("--bundle: %w", err)
 	}
 	if !asJSON {

@@ -26,7 +26,7 @@ of it, but for the ledger of commands. CAR is its level in topics, its name or i
 configuration or in the account comes back; take it out first.`,
 		Example: "  volvobridge forget -c config.yaml xc40",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd.Context(), file)
+			cfg, err := loadForStore(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ volvo.redirect_url: if that is this machine, all is done; else paste the address
 that the browser ends on. A running bridge goes on with the new login at once.`,
 		Example: "  volvobridge login -c config.yaml\n  volvobridge login --account account2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(cmd.Context(), file)
+			cfg, err := loadForStore(cmd.Context(), file)
 			if err != nil {
 				return err
 			}

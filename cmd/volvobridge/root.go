@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,15 +81,31 @@ func needsOne(cmd *cobra.Command, _ []string) error {
 // givenKey is the key of what Home Assistant gives its app, in the context of a command.
 type givenKey struct{}
 
-// load reads the configuration that a command is for. Root, who may read it, goes on as the
-// user whom the store belongs to.
+// load reads the configuration that a command is for.
 func load(ctx context.Context, file string) (config.Config, error) {
 	given, _ := ctx.Value(givenKey{}).(*config.Given)
-	cfg, err := config.Load(file, given)
-	if cfg.Store != "" {
-		err = cmp.Or(err, rights.LikeOwner(cfg.Store))
+	return config.Load(file, given)
+}
+
+// loadForStore is load for a command that uses the store, beside the bridge or alone: root,
+// who may read the configuration, goes on as the user whom the store belongs to.
+func loadForStore(ctx context.Context, file string) (config.Config, error) {
+	cfg, err := load(ctx, file)
+	if err != nil {
+		return cfg, err
 	}
-	return cfg, err
+	return cfg, likeOwner(&cfg)
+}
+
+func likeOwner(cfg *config.Config) error {
+	moved, err := rights.LikeOwner(cfg.Store)
+	if moved {
+		cfg.Store = "."
+	}
+	if err != nil {
+		return &exitError{exitFailure, err}
+	}
+	return nil
 }
 
 // configFlag adds -c to a command.

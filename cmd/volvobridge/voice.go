@@ -20,7 +20,7 @@ blueprint first; then Settings, Automations, Create automation, the three dots, 
 YAML; paste.`,
 		Example: "  volvobridge voice -c config.yaml xc40\n  volvobridge voice xc40 --word tango",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(cmd.Context(), file)
+			cfg, err := loadForStore(cmd.Context(), file)
 			if err != nil {
 				return err
 			}
