@@ -151,9 +151,9 @@ func (s *sheet) unlessFixed(state SetupState, name, title string, field el.Node)
 func (s *sheet) brokerForm(state SetupState) el.Node {
 	return el.Form(el.Method("post"), el.Action(s.root+"setup/broker"), el.AutoComplete("off"),
 		el.If(state.Found, el.P(el.Class("good"), s.text("A broker answers at this address."))),
-		s.field("url", "Address of the broker", "text", state.Broker.URL, "Such as mqtt://localhost:1883. The word embedded starts a broker inside this program.", true),
-		s.field("username", "User name", "text", state.Broker.Username, "", false),
-		s.secret("broker-password", "Password", state.Broker.Password, "", false),
+		s.unlessFixed(state, "url", "Address of the broker", s.field("url", "Address of the broker", "text", state.Broker.URL, "Such as mqtt://localhost:1883. The word embedded starts a broker inside this program.", true)),
+		s.unlessFixed(state, "username", "User name", s.field("username", "User name", "text", state.Broker.Username, "", false)),
+		s.unlessFixed(state, "broker-password", "Password", s.secret("broker-password", "Password", state.Broker.Password, "", false)),
 		el.P(el.Button(el.Class("main"), el.ID("try-broker"), s.text("Try it"))))
 }
 

@@ -22,7 +22,11 @@ func newHealthcheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(cmd.Context(), file)
 			_, setUp := errors.AsType[*config.Incomplete](err) // then the page that sets it up answers
-			if err != nil && !setUp {
+			given, _ := cmd.Context().Value(givenKey{}).(*config.Given)
+			switch {
+			case err != nil && given != nil: // a file that is being edited is no illness of the app
+				cfg.HTTP.Listen = config.AppListen
+			case err != nil && !setUp:
 				return &exitError{exitFailure, err}
 			}
 			if cfg.HTTP.Listen == "" {

@@ -20,7 +20,8 @@ const gcPercent = 40
 
 func main() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
-	if len(os.Args) > 1 && os.Args[1] == "run" {
+	running := len(os.Args) > 1 && os.Args[1] == "run"
+	if running {
 		// The bridge outlives the terminal that it was started from, and the end of a pipe
 		// that its log goes into.
 		signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
@@ -31,7 +32,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	given, err := app.Enter(os.Getenv)
+	given, err := app.Enter(os.Getenv, running)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitConfig)

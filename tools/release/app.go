@@ -26,6 +26,7 @@ func (r *release) app(out string) error {
 			return err
 		}
 		if !strings.HasSuffix(name, ".png") {
+			data = bytes.ReplaceAll(data, []byte("ghcr.io/OWNER"), []byte("ghcr.io/"+strings.ToLower(r.owner))) // images have no capitals
 			data = bytes.ReplaceAll(data, []byte("OWNER"), []byte(r.owner))
 		}
 		target := filepath.Join("volvobridge", name)

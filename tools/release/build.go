@@ -59,7 +59,9 @@ func (r *release) program(t target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = r.goRun(&t, "build", "-ldflags", r.flags(), "-o", name, "./cmd/volvobridge")
+	// Without what git says of the folder: the same commit may be built in a folder with a tag
+	// or without one, and beside files that are no part of it.
+	_, err = r.goRun(&t, "build", "-buildvcs=false", "-ldflags", r.flags(), "-o", name, "./cmd/volvobridge")
 	return name, err
 }
 

@@ -18,7 +18,7 @@ func TestTwice(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, out := range []string{"one", "two"} {
-		if err := run("../..", filepath.Join(dir, out), "1.2.3-test", "somebody", "linux/arm/7"); err != nil {
+		if err := run("../..", filepath.Join(dir, out), "1.2.3-test", "Somebody", "linux/arm/7"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestTwice(t *testing.T) {
 			t.Errorf("%s is missing in\n%s", want, names)
 		}
 	}
-	for file, want := range map[string]string{"repository.yaml": "github.com/somebody/volvobridge", "volvobridge/config.yaml": "\nversion: \"1.2.3-test\"\n", "volvobridge/translations/nb.yaml": "Klient-ID", "volvobridge/CHANGELOG.md": "## 0.1.0", "volvobridge/DOCS.md": "github.com/somebody"} {
+	for file, want := range map[string]string{"repository.yaml": "github.com/Somebody/volvobridge", "volvobridge/config.yaml": "image: ghcr.io/somebody/volvobridge-app", "volvobridge/translations/nb.yaml": "Klient-ID", "volvobridge/CHANGELOG.md": "## 0.1.0", "volvobridge/DOCS.md": "github.com/Somebody"} {
 		data, err := os.ReadFile(dir + "/one/app-repository/" + file)
 		if err != nil || !strings.Contains(string(data), want) || strings.Contains(string(data), "OWNER") && !strings.HasSuffix(file, "config.yaml") {
 			t.Errorf("%s: %v\n%s", file, err, data)

@@ -26,12 +26,13 @@ const (
 )
 
 // Enter returns what Home Assistant gives this program, and nil where it runs as no app.
-// After it the process has no rights of root any more.
+// After it the process has no rights of root any more. The bridge itself, owner, is given the
+// folder of the app first; whoever comes beside it, such as a check of its health, finds it so.
 //
 // The address of the Supervisor, the folders and the address of its ingress are the same in
 // every app; tests name others by SUPERVISOR_URL, SUPERVISOR_DATA, SUPERVISOR_CONFIG and
 // SUPERVISOR_INGRESS.
-func Enter(getenv func(string) string) (*config.Given, error) {
+func Enter(getenv func(string) string, owner bool) (*config.Given, error) {
 	token := getenv("SUPERVISOR_TOKEN")
 	if token == "" {
 		return nil, nil
@@ -60,7 +61,12 @@ func Enter(getenv func(string) string) (*config.Given, error) {
 	if os.Geteuid() != 0 {
 		return given, nil
 	}
-	return given, errors.Join(giveAway(given.Store), rights.Become(nobody, nobody))
+	if owner {
+		if err := giveAway(given.Store); err != nil {
+			return nil, err
+		}
+	}
+	return given, rights.Become(nobody, nobody)
 }
 
 // page is the address of the app's page, for a link inside Home Assistant. The name of an

@@ -17,11 +17,11 @@ func TestEnter(t *testing.T) {
 	dir := t.TempDir()
 	variables := map[string]string{"SUPERVISOR_DATA": dir, "SUPERVISOR_CONFIG": dir}
 	getenv := func(name string) string { return variables[name] }
-	if given, err := Enter(getenv); given != nil || err != nil {
+	if given, err := Enter(getenv, true); given != nil || err != nil {
 		t.Errorf("without a token: %v %v", given, err)
 	}
 	variables["SUPERVISOR_TOKEN"] = "secret"
-	if given, err := Enter(getenv); given != nil || err != nil {
+	if given, err := Enter(getenv, true); given != nil || err != nil {
 		t.Errorf("without options: %v %v", given, err)
 	}
 	if os.Geteuid() == 0 {
@@ -34,14 +34,14 @@ func TestEnter(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("mqtt: {topic: cars}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	given, err := Enter(getenv)
+	given, err := Enter(getenv, true)
 	if err != nil || string(given.Options) != "{}" || !strings.Contains(string(given.Text), "cars") || given.Proxy.String() != "172.30.32.2" || !strings.HasPrefix(given.Page, "homeassistant://app/") {
 		t.Errorf("%+v %v", given, err)
 	}
 	if err := os.Chmod(options, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Enter(getenv); err == nil || !strings.Contains(err.Error(), "must start as root") {
+	if _, err := Enter(getenv, true); err == nil || !strings.Contains(err.Error(), "must start as root") {
 		t.Errorf("options that can't be read: %v", err)
 	}
 }

@@ -53,17 +53,18 @@ var options = []Option{
 // Options lists the fields in the tab Configuration of the app.
 func Options() []Option { return slices.Clone(options) }
 
-const (
-	optionPrefix = "option "
-	appListen    = "0.0.0.0:8099" // reached by Home Assistant's ingress only, or with a password
-)
+const optionPrefix = "option "
 
-// given sets the defaults of an app.
+// AppListen is where the page of an app is: reached by Home Assistant's ingress only, or
+// with a password.
+const AppListen = "0.0.0.0:8099"
+
+// defaults sets the defaults of an app.
 func (g *Given) defaults(cfg *Config) {
 	if g == nil {
 		return
 	}
-	cfg.Given, cfg.Store, cfg.HTTP.Listen = g, g.Store, appListen
+	cfg.Given, cfg.Store, cfg.HTTP.Listen = g, g.Store, AppListen
 }
 
 // options sets keys from the fields that were filled in. A key that stands in the file

@@ -33,22 +33,25 @@ func TestOptions(t *testing.T) {
 		says     string
 		complete bool
 	}{
-		"nothing":               {given(`{}`, ""), "", nil, "api_key: is missing", false},
-		"twice":                 {given(`{`+three+`}`, "volvo:\n  api_key: other\n"), "", nil, "option api_key: volvo.api_key: is set here, and in line 2 of /config/config.yaml; keep one", false},
-		"a variable too":        {given(`{`+three+`}`, ""), "", []string{"VOLVOBRIDGE_VOLVO_API_KEY=x"}, "and by the option api_key of the app; keep one", false},
-		"a bad PIN":             {given(`{`+three+`,"pin":"12"}`, ""), "", nil, "option pin: commands.pin: must be 4 to 8 digits", false},
-		"a bad car":             {given(`{`+three+`,"vehicles":[{"vin":"12","name":""}]}`, ""), "", nil, "option vehicles: volvo.vehicles[0].vin", false},
-		"no JSON":               {given(`{`, ""), "", nil, "options.json: is not JSON", false},
-		"of another version":    {given(`{`+three+`,"colour":"red"}`, ""), "", nil, "the option colour is none of this version", true},
-		"the page loses to it":  {given(`{`+three+`}`, ""), "volvo: {client_id: entered}\n", nil, "", true},
-		"with the experts' own": {given(`{`+three+`}`, "polling: {reserve: 100}\nmqtt: {url: mqtt://own:1}\n"), "", nil, "", true},
+		"nothing":                {given(`{}`, ""), "", nil, "api_key: is missing", false},
+		"twice":                  {given(`{`+three+`}`, "volvo:\n  api_key: other\n"), "", nil, "option api_key: volvo.api_key: is set here, and in line 2 of /config/config.yaml; keep one", false},
+		"a variable too":         {given(`{`+three+`}`, ""), "", []string{"VOLVOBRIDGE_VOLVO_API_KEY=x"}, "and by the option api_key of the app; keep one", false},
+		"a bad PIN":              {given(`{`+three+`,"pin":"12"}`, ""), "", nil, "option pin: commands.pin: must be 4 to 8 digits", false},
+		"a bad car":              {given(`{`+three+`,"vehicles":[{"vin":"12","name":""}]}`, ""), "", nil, "option vehicles: volvo.vehicles[0].vin", false},
+		"no JSON":                {given(`{`, ""), "", nil, "options.json: is not JSON", false},
+		"of another version":     {given(`{`+three+`,"colour":"red"}`, ""), "", nil, "the option colour is none of this version", true},
+		"the page loses to it":   {given(`{`+three+`}`, ""), "volvo: {client_id: entered}\n", nil, "", true},
+		"with the experts' own":  {given(`{`+three+`}`, "polling: {reserve: 100}\nmqtt: {url: mqtt://own:1}\n"), "", nil, "", true},
+		"the experts' file wins": {given(`{`+three+`}`, "polling: {reserve: 100}\n"), "polling: {reserve: 7}\ncommands: {allow: [lock]}\n", nil, "", true},
+		"accounts of experts":    {given(`{}`, "accounts: [{client_id: id, client_secret: secret, api_key: 0123456789abcdef}]\n"), "volvo: {client_id: entered, api_key: fedcba9876543210}\n", nil, "", true},
+		"keys of experts":        {given(`{"client_id":"id","client_secret":"secret1"}`, "volvo: {api_keys: [0123456789abcdef, 1123456789abcdef]}\n"), "volvo: {api_key: fedcba9876543210}\n", nil, "", true},
 	} {
 		cfg, err := parseOf("/config", c.given.Text, []byte(c.over), c.environ, c.given)
 		if c.complete != (err == nil) || err != nil && !strings.Contains(err.Error(), c.says) || err == nil && !strings.Contains(strings.Join(cfg.Warnings, "\n"), c.says) {
 			t.Errorf("%s: %v %v", name, err, cfg.Warnings)
 		}
-		if c.complete && cfg.Volvo.ClientID != "id" {
-			t.Errorf("%s: %s", name, cfg.Volvo.ClientID)
+		if c.complete && cfg.AccountList()[0].ClientID != "id" || cfg.Polling.Reserve == 7 {
+			t.Errorf("%s: %+v", name, cfg)
 		}
 	}
 }

@@ -41,8 +41,9 @@ type Means struct {
 }
 
 const (
-	tryPatience = 20 * time.Second
-	findEvery   = 10 * time.Second
+	tryPatience  = 20 * time.Second
+	findEvery    = 10 * time.Second
+	findPatience = 3 * time.Second // while a page waits
 )
 
 // Setup is a set-up under way. It implements [web.Setup].
@@ -76,17 +77,12 @@ func New(file string, cfg config.Config, means Means) *Setup {
 
 // State implements [web.Setup].
 func (s *Setup) State(ctx context.Context) web.SetupState {
+	service, none, noService := s.service(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.cfg.Volvo
 	state := web.SetupState{Broker: s.broker, BrokerDone: s.brokerDone, Found: s.listens(), Volvo: s.volvo, VolvoDone: s.volvoDone, Scopes: entity.Scopes(volvo.AllCommands()), Done: s.where != "", Where: s.where, Fixed: s.fixed()}
-	if s.cfg.AskBroker {
-		none, err := s.means.FindBroker(ctx)
-		state.Service, state.None = true, none
-		if err != nil {
-			state.NoService = err.Error()
-		}
-	}
+	state.Service, state.None, state.NoService = service && s.cfg.AskBroker, none, noService
 	for _, c := range volvo.AllCommands() {
 		state.Commands = append(state.Commands, web.SetupCommand{Command: c, Allowed: slices.Contains(s.cfg.Commands.Allow, c)})
 	}
@@ -97,9 +93,26 @@ func (s *Setup) State(ctx context.Context) web.SetupState {
 	return state
 }
 
+// service asks Home Assistant for the broker, if it is to: nobody waits behind it.
+func (s *Setup) service(ctx context.Context) (asked, none bool, problem string) {
+	s.mu.Lock()
+	asked = s.cfg.AskBroker
+	s.mu.Unlock()
+	if !asked {
+		return false, false, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, findPatience)
+	defer cancel()
+	none, err := s.means.FindBroker(ctx)
+	if err != nil {
+		problem = err.Error()
+	}
+	return true, none, problem
+}
+
 // fields are the fields of the page, and the keys that they are for.
 var fields = map[string]string{"api_key": "volvo.api_key", "client_id": "volvo.client_id", "client_secret": "volvo.client_secret", "redirect_url": "volvo.redirect_url",
-	"vehicles": "volvo.vehicles", "allow": "commands.allow", "pin": "commands.pin"}
+	"vehicles": "volvo.vehicles", "allow": "commands.allow", "pin": "commands.pin", "url": "mqtt.url", "username": "mqtt.username", "broker-password": "mqtt.password"}
 
 // fixed are the fields that something else sets.
 func (s *Setup) fixed() map[string]string {
@@ -132,6 +145,11 @@ func (s *Setup) Broker(ctx context.Context, b web.SetupBroker) error {
 	defer s.mu.Unlock()
 	if b.Password == "" && b.Username == s.broker.Username && b.Username != "" {
 		b.Password = s.broker.Password // entered before, and not shown again
+	}
+	for key, field := range map[string]struct{ entered, set *string }{"mqtt.url": {&b.URL, &s.cfg.MQTT.URL}, "mqtt.username": {&b.Username, &s.cfg.MQTT.Username}, "mqtt.password": {&b.Password, &s.cfg.MQTT.Password}} {
+		if s.cfg.Variable(key) != "" {
+			*field.entered = *field.set // the page shows no field for it
+		}
 	}
 	s.broker = b
 	tried := s.cfg
