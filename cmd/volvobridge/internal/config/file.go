@@ -2,12 +2,10 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -145,35 +143,6 @@ func parseOf(folder string, data, over []byte, environ []string, given *Given) (
 		return cfg, &Incomplete{s.problems}
 	}
 	return cfg, s.problems
-}
-
-// texts reads the file and the settings that the page left. Settings win over a file that
-// the page could not write to; in an app, whose settings nobody can edit, the file of the
-// experts does. It returns where the file sets which key.
-func (s *source) texts(cfg *Config, data, over []byte, given *Given) (inFile map[string]string, err error) {
-	if given == nil {
-		return nil, cmp.Or(s.text(data, cfg), s.text(over, cfg))
-	}
-	if err := s.text(over, cfg); err != nil {
-		return nil, fmt.Errorf("settings.yaml: %w", err)
-	}
-	alone := &source{where: map[string]string{}}
-	aside := Defaults()
-	if err := alone.text(data, &aside); err != nil {
-		return nil, err
-	}
-	forget := func(prefix string) {
-		maps.DeleteFunc(s.where, func(key, _ string) bool { return key == prefix || strings.HasPrefix(key, prefix+".") })
-	}
-	if alone.where["accounts"] != "" { // they can't stand beside one
-		cfg.Volvo = AccountDefaults()
-		forget("volvo")
-	}
-	if alone.where["volvo.api_keys"] != "" {
-		cfg.Volvo.APIKey = ""
-		forget("volvo.api_key")
-	}
-	return alone.where, s.text(data, cfg)
 }
 
 // variables are those that keys were set by.

@@ -2,8 +2,11 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -65,6 +68,35 @@ func (g *Given) defaults(cfg *Config) {
 		return
 	}
 	cfg.Given, cfg.Store, cfg.HTTP.Listen = g, g.Store, AppListen
+}
+
+// texts reads the file and the settings that the page left. Settings win over a file that
+// the page could not write to; in an app, whose settings nobody can edit, the file of the
+// experts does. It returns where the file sets which key.
+func (s *source) texts(cfg *Config, data, over []byte, given *Given) (inFile map[string]string, err error) {
+	if given == nil {
+		return nil, cmp.Or(s.text(data, cfg), s.text(over, cfg))
+	}
+	if err := s.text(over, cfg); err != nil {
+		return nil, fmt.Errorf("settings.yaml: %w", err)
+	}
+	alone := &source{where: map[string]string{}}
+	aside := Defaults()
+	if err := alone.text(data, &aside); err != nil {
+		return nil, err
+	}
+	forget := func(prefix string) {
+		maps.DeleteFunc(s.where, func(key, _ string) bool { return key == prefix || strings.HasPrefix(key, prefix+".") })
+	}
+	if alone.where["accounts"] != "" { // they can't stand beside one
+		cfg.Volvo = AccountDefaults()
+		forget("volvo")
+	}
+	if alone.where["volvo.api_keys"] != "" {
+		cfg.Volvo.APIKey = ""
+		forget("volvo.api_key")
+	}
+	return alone.where, s.text(data, cfg)
 }
 
 // options sets keys from the fields that were filled in. A key that stands in the file
