@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,15 +46,37 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+const (
+	firstPort = 20000 // below those that the system gives to connections
+	ports     = 240   // of a process
+	processes = 50
+)
+
+// ownPorts are the ports of this process. The first is listened on for as long as it lives, so
+// that no other process of these tests takes them, also while a broker is restarted.
+var ownPorts = sync.OnceValue(func() int {
+	for i := range processes {
+		if _, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+i*ports)); err == nil {
+			return firstPort + i*ports
+		}
+	}
+	panic("every range of ports is taken")
+})
+
+var portsGiven atomic.Int64
+
 // freePort returns a port that nobody listens on.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		port := ownPorts() + 1 + int(portsGiven.Add(1))%(ports-1)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // mosquitto is a broker of one's own.
